@@ -1,0 +1,240 @@
+"""Use cases of containers: what the user asked for becomes a `Container`; nothing is started here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+
+from minidock import ipam
+from minidock.app import identity
+from minidock.app.context import App, now
+from minidock.errors import BadRequest, CannotRun, Conflict, NotFound
+from minidock.model.container import Container
+from minidock.model.network import Network
+from minidock.model.process import Bind
+from minidock.sandbox import capabilities
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
+_MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}\Z")
+_SYSCTLS = ("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
+            "kernel.shmmni", "kernel.shm_rmid_forced")
+_IMAGES = frozenset("alpine archlinux busybox centos debian fedora golang hello-world httpd mariadb memcached mongo"
+                    " mysql nginx node postgres python rabbitmq redis rockylinux ruby rust traefik ubuntu".split())
+
+
+def configured(app: App, wanted: Container) -> Container:
+    """The container with every choice made: checked, named, its network found. Nothing is written."""
+    network = app.state.networks.find("bridge" if wanted.network_mode == "default" else wanted.network_mode)
+    _check(wanted)
+    _check_addresses(wanted, network)
+    name = wanted.name or identity.container_name(app.state.containers.names())
+    container_id = identity.new_id(f"container/{name}")
+    own_host = os.uname().nodename
+    hostname = wanted.hostname or (own_host if network.driver == "host" else container_id[:12])
+    mode = network.name if wanted.network_mode in ("default", network.id) else wanted.network_mode
+    container = wanted.but(id=container_id, name=name, created=now(), network=network.id, hostname=hostname,
+                           network_mode=mode if network.driver != "host" else "host")
+    _check_name_free(app, container)
+    return container
+
+
+def _check_name_free(app: App, container: Container) -> None:
+    if container.name in app.state.containers.names():
+        app.state.containers.refuse_taken_name(container.name)
+
+
+def check_name(name: str) -> None:
+    """Docker's rule for container names."""
+    if name and not _NAME.match(name):
+        raise BadRequest(f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                         "two characters at least, the first a letter or digit: --name web1")
+
+
+def _check(wanted: Container) -> None:
+    check_name(wanted.name)
+    _check_hostname(wanted.hostname)
+    check_directory(wanted.cwd)
+    for key, value in wanted.sysctls:
+        _check_sysctl(key, value, wanted.network_mode)
+    capabilities.wanted(wanted.cap_add, wanted.cap_drop)
+    if wanted.rootfs and not os.path.isdir(wanted.rootfs):
+        raise CannotRun(f"rootfs {wanted.rootfs}: no such directory", "make one: debootstrap bookworm DIR")
+    _check_binds(wanted.binds)
+
+
+def _check_hostname(name: str) -> None:
+    """Not longer than the kernel's 64 bytes (man 2 sethostname), and no lines of its own in /etc/hosts."""
+    if len(os.fsencode(name)) > 64:
+        raise BadRequest(f"hostname {name[:20]}… is longer than 64 bytes", "give a shorter --hostname")
+    if not name.isprintable():
+        raise BadRequest(f"invalid hostname: {name!r} holds a character that cannot be printed",
+                         "use letters, digits and hyphens")
+
+
+def check_directory(path: str) -> None:
+    """-w names a place in the container, wherever the user stands."""
+    if path and not path.startswith("/"):
+        raise BadRequest(f"the working directory '{path}' is invalid, it needs to be an absolute path",
+                         f"for example: -w {os.path.abspath(path)}")
+
+
+def _check_sysctl(key: str, value: str, network_mode: str) -> None:
+    if key.startswith("net.") and network_mode == "host":
+        raise BadRequest(f"sysctl '{key}' is not allowed in the host's network namespace",
+                         "leave out --sysctl, or use another --net")
+    if re.match(r"net\.[^.]+\.[^.]+\.eth\d+\.", key):
+        raise BadRequest(f'interface specific sysctl setting "{key}" must be supplied using driver option'
+                         " 'com.docker.network.endpoint.sysctls'", "leave it out in this version")
+    if not key.startswith(("net.", "fs.mqueue.")) and key not in _SYSCTLS:
+        raise BadRequest(f"sysctl '{key}={value}' is not allowed",
+                         "only net.*, fs.mqueue.* and the IPC ones of kernel.* are")
+
+
+def _check_binds(binds: tuple[Bind, ...]) -> None:
+    shown: dict[str, str] = {}
+    for bind in binds:
+        _check_bind(bind)
+        if bind.target in shown:
+            raise BadRequest(f"Duplicate mount point: {bind.target}: {shown[bind.target]} is to be shown there too",
+                             "choose another target: -v SRC:DST")
+        shown[bind.target] = bind.source
+
+
+def _check_bind(bind: Bind) -> None:
+    if not bind.source.startswith("/"):
+        raise BadRequest(f"volume {bind.source}: minidock has no named volumes",
+                         f"name a directory: -v $PWD/{bind.source}:{bind.target}")
+    if not os.path.exists(bind.source):
+        raise CannotRun(f"bind source path does not exist: {bind.source}", f"make it first: mkdir -p {bind.source}")
+
+
+def parse_bind(text: str) -> Bind:
+    """`-v source:target[:ro]`."""
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not parts[0] or not parts[1].startswith("/"):
+        raise BadRequest(f"invalid volume specification: '{text}'", "write it as -v /host/path:/container/path[:ro]")
+    modes = set(parts[2].split(",")) if len(parts) == 3 else set()
+    if modes - {"ro", "rw", "z", "Z"}:
+        raise BadRequest(f"invalid mode: {parts[2]}", "the mode is ro or rw")
+    source = os.path.abspath(parts[0]) if parts[0].startswith(".") else parts[0]
+    return Bind(source, parts[1], "ro" in modes)
+
+
+def _check_addresses(wanted: Container, network: Network) -> None:
+    if wanted.mac and not _MAC.match(wanted.mac):
+        raise BadRequest(f"{wanted.mac} is not a valid mac address", "write it as 02:42:ac:1c:00:05")
+    if wanted.mac and int(wanted.mac[:2], 16) & 1:
+        raise BadRequest(f"{wanted.mac} is a multicast mac address", "the first byte must be even: 02:…")
+    if not wanted.ip:
+        return
+    address = ipam.parse_address(wanted.ip, "IPv4 address")
+    if network.name == "bridge" or not network.pools:
+        raise BadRequest("invalid endpoint settings:\nuser-specified IP address is supported on user-defined networks"
+                         " only", "make a network: minidock net create mynet, then --net mynet --ip …")
+    if address not in network.pools[0].subnet:
+        raise BadRequest(f"invalid endpoint settings:\nno configured subnet contains IP address {address}",
+                         f"choose an --ip inside {network.pools[0].subnet}, the subnet of {network.name}")
+
+
+def image_hint(argv: tuple[str, ...]) -> str:
+    """What to say when the command that was not found looks like an image; "" if it does not."""
+    word = argv[0]
+    known = word.partition(":")[0].rpartition("/")[2] in _IMAGES
+    if not known and not re.match(r"[a-z0-9._/-]+:[a-zA-Z0-9._-]+\Z", word):
+        return ""
+    rest = " ".join(argv[1:]) or "sh"
+    return f"minidock has no images, the host's file system is used: leave out {word} and type the command: {rest}"
+
+
+def exec_hint(error: CannotRun, argv: tuple[str, ...]) -> str:
+    """What to type when a command could not be executed."""
+    looks_like_image = image_hint(argv) if error.exit_code == 127 else ""
+    return looks_like_image or error.hint or f"look at it: ls -ld {argv[0]}"
+
+
+def create(app: App, wanted: Container) -> Container:
+    """`minidock create`: keep the configuration, start nothing."""
+
+    def keep(container: Container) -> None:
+        if not app.dry:
+            with app.state.adding():
+                app.state.containers.add(container)
+
+    return with_free_name(app, wanted, keep)
+
+
+def with_free_name(app: App, wanted: Container, act: Callable[[Container], None]) -> Container:
+    """Configure a container and act on it; a random name that another command took meanwhile is chosen anew."""
+    while True:
+        container = configured(app, wanted)
+        try:
+            act(container)
+        except Conflict:
+            if wanted.name or app.state.containers.holder(container.name) in ("", container.id):
+                raise
+        else:
+            return container
+
+
+def rename(app: App, reference: str, name: str) -> None:
+    """Give a container another name."""
+    container = app.state.containers.find(reference)
+    if not name.strip():
+        raise BadRequest("Neither old nor new names may be empty", "minidock rename OLD NEW")
+    check_name(name)
+    if name == container.name:
+        raise BadRequest("Renaming a container with the same name as its current name", "choose another name")
+    if not app.dry:
+        app.state.containers.change(container.but(name=name))
+
+
+def env_from_file(path: str) -> list[str]:
+    """The lines of an --env-file: KEY=value, KEY (from our environment), blank lines and # comments left out."""
+    try:
+        with open(path) as file:
+            lines = [line.lstrip() for line in file.read().splitlines()]
+    except OSError as error:
+        raise CannotRun(f"open {path}: {os.strerror(error.errno or 0).lower()}",
+                        "give an --env-file that is there") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"env file {path} contains invalid utf8 bytes", _ENV_FILE_HINT) from error
+    found = [line for line in lines if line and not line.startswith("#")]
+    for line in found:
+        _check_variable(path, line)
+    return found
+
+
+_ENV_FILE_HINT = "it holds lines of KEY=value, blank lines, and comments that begin with #"
+
+
+def _check_variable(path: str, line: str) -> None:
+    key = line.partition("=")[0]
+    if not key:
+        raise BadRequest(f"invalid env file ({path}): no variable name on line '{line}'", _ENV_FILE_HINT)
+    if key.split() != [key]:
+        raise BadRequest(f"invalid env file ({path}): variable '{key}' contains whitespaces", _ENV_FILE_HINT)
+
+
+def environment(words: list[str]) -> tuple[str, ...]:
+    """-e words made complete: `KEY` alone takes our own value, or is left out if we have none."""
+    found = []
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if not key:
+            raise BadRequest(f"invalid environment variable: {word}", "write it as KEY=value")
+        if equals:
+            found.append(word)
+        elif key in os.environ:
+            found.append(f"{key}={os.environ[key]}")
+    return tuple(found)
+
+
+def network_of(app: App, container: Container) -> Network:
+    """The network a container was configured for, if it is still there."""
+    network = app.state.networks.get(container.network)
+    if network is None:
+        raise NotFound(f"failed to set up container networking: network {container.network[:12]}"
+                       f" ({container.network_mode}) not found",
+                       f"it was removed; make the container anew: minidock rm {container.name}")
+    return network

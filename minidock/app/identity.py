@@ -1,0 +1,59 @@
+"""Choosing every identifier ourselves: ids, MACs, device names, container names.
+
+`MINIDOCK_SEED` pins all choices, for tests and lectures: they then follow from the seed and what they are for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container
+
+_ADJECTIVES = ("able bold brave brisk bright calm clever cosy deft eager fair fond gentle glad happy hardy keen kind"
+               " lively lucid merry mild modest neat nimble noble patient plain proud quick quiet ready serene sharp"
+               " silent smart snug sober steady still sunny swift tidy true vivid warm wise witty").split()
+_PIONEERS = ("baran bellovin berners boggs cerf clark crocker davies deering estrin feinler floyd gerla heart jacobson"
+             " jun kahn karels kent khan kilnam kleinrock knuth lamport licklider lynch metcalfe mills mockapetris"
+             " moy murai nagle perlman postel reed rekhter roberts saltzer shannon sproull strowger sutherland taylor"
+             " tomlinson torvalds wing zimmermann").split()
+
+
+def _digits(purpose: str, count: int) -> str:
+    """`count` hex digits: random, or pinned by the seed and the purpose."""
+    seed = os.environ.get("MINIDOCK_SEED")
+    if seed is None:
+        return os.urandom((count + 1) // 2).hex()[:count]
+    from hashlib import sha256  # only here: it costs every other command 3 ms
+
+    return sha256(f"{seed}/{purpose}".encode()).hexdigest()[:count]
+
+
+def new_id(purpose: str) -> str:
+    """A 64-digit id that starts with a letter among its first twelve: Docker skips ids that look like numbers."""
+    for attempt in range(100):
+        found = _digits(f"{purpose}/{attempt}", 64)
+        if not found[:12].isdigit():
+            return found
+    raise AssertionError("unreachable: a hundred all-digit ids")
+
+
+def mac(purpose: str) -> str:
+    """A random unicast, locally administered MAC."""
+    digits = _digits(f"mac/{purpose}", 12)
+    first = (int(digits[:2], 16) & 0xFE) | 0x02
+    return ":".join([f"{first:02x}", *(digits[i : i + 2] for i in range(2, 12, 2))])
+
+
+def ifname(purpose: str) -> str:
+    """The name of a veth's host end."""
+    return "veth" + _digits(f"ifname/{purpose}", 7)
+
+
+def container_name(taken: Container[str]) -> str:
+    """A name nobody has, as Docker's: adjective_surname, here of people the network is owed to."""
+    for attempt in range(10_000):
+        number = int(_digits(f"name/{attempt}", 8), 16)
+        found = f"{_ADJECTIVES[number % len(_ADJECTIVES)]}_{_PIONEERS[number // 97 % len(_PIONEERS)]}"
+        found += str(attempt) if attempt > 50 else ""
+        if found not in taken:
+            return found
+    raise AssertionError("unreachable: ten thousand names taken")

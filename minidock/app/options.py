@@ -1,0 +1,59 @@
+"""Drivers and driver options of `net create`: known, and readable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from minidock import ipam
+from minidock.drivers import DRIVERS, bridge
+from minidock.errors import BadRequest, Conflict
+from minidock.firewall.bridge import truth
+from minidock.model.network import OPTION_PREFIX
+
+
+def check_driver(driver: str) -> None:
+    """Only drivers that can have more networks than their predefined one."""
+    if driver in ("host", "null", "none"):
+        raise Conflict(f'only one instance of "{driver}" network is allowed: the predefined one',
+                       "use it: minidock run --net host, or --net none")
+    if driver not in DRIVERS:
+        close = _close(driver, ("bridge",), 0.6)
+        raise BadRequest(f'plugin "{driver}" not found',
+                         f"did you mean: -d {close[0]}" if close else "the driver for new networks is: bridge")
+
+
+def check_options(driver: str, options: tuple[tuple[str, str], ...]) -> None:
+    """Refuse what the driver does not know or cannot read; Docker ignores an unknown option silently."""
+    for key, value in options:
+        short = key.removeprefix(OPTION_PREFIX)
+        if short not in bridge.OPTIONS or not key.startswith(OPTION_PREFIX):
+            close = _close(short, bridge.OPTIONS, 0.4)
+            raise BadRequest(f"unknown option {key} of driver {driver}",
+                             f"did you mean {OPTION_PREFIX}{close[0]}?" if close else
+                             f"known are: {', '.join(bridge.OPTIONS)} (each after {OPTION_PREFIX})")
+        _check_value(short, value)
+
+
+def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
+    """The known word that was meant, if any."""
+    from difflib import get_close_matches  # only for the mistaken: it costs 1 ms
+
+    return get_close_matches(word, list(known), 1, likeness)
+
+
+def _check_value(key: str, value: str) -> None:
+    if key in ("bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.default_bridge"):
+        try:
+            truth(value)
+        except ValueError as error:
+            raise BadRequest(f'failed to parse {key} value: {value} (strconv.ParseBool: parsing "{value}": invalid'
+                             " syntax)", "write true or false") from error
+    if key == "driver.mtu" and not (value.isdigit() and 68 <= int(value) <= 65535):
+        raise BadRequest(f"invalid MTU number: {value}", "a bridge's MTU is between 68 and 65535 bytes")
+    if key in ("bridge.name", "container_iface_prefix"):
+        longest = 15 if key == "bridge.name" else 12
+        if not 0 < len(value.encode()) <= longest or set(value) & set("/ \t\n:") or value in (".", ".."):
+            raise BadRequest(f"{value!r} is not an interface name: numerical result out of range",
+                             f"1 to {longest} bytes, no '/', ':' or blank")
+    if key == "bridge.host_binding_ipv4":
+        ipam.parse_address(value, "host binding address")

@@ -1,0 +1,285 @@
+"""Use case: start a container. Lease, sandbox, cable, process; on any failure nothing is left.
+
+    lock container, network (shared)
+      rows: run starting, endpoint joining (the lease)      one transaction
+      container scope: the sandbox                           engine
+      endpoint scope: rules, cable, address                  engine
+      exit scope: the default route                          engine
+      process: cloned, waiting for one byte                  sandbox
+      rows: pid and start time                               one transaction
+      the byte: exec
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from ipaddress import IPv4Address, IPv4Interface
+
+from minidock import ipam
+from minidock.app import identity, networks
+from minidock.app.containers import exec_hint, network_of
+from minidock.app.context import App, now
+from minidock.app.ending import forget
+from minidock.dns import files
+from minidock.drivers import DRIVERS, bridge
+from minidock.drivers.sandbox import sandbox
+from minidock.errors import CannotRun, Conflict, MinidockError, NotFound, PoolExhausted
+from minidock.kernel import procsys
+from minidock.model.container import Container, End, Run
+from minidock.model.network import Endpoint, Network
+from minidock.model.process import Process
+from minidock.model.record import Record
+from minidock.sandbox.liveness import signal_process, start_time, wait_gone
+from minidock.sandbox.spawn import release, spawn
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Attached:
+    """The process is a child of this very command, which pumps its output and waits for it."""
+
+    def spawn(self, process: Process, directory: str, container: Container) -> Started:
+        """The waiting process; its monitor is this process."""
+        self.spawned = spawn(process, directory)
+        one = self.spawned
+        return Started(one.pid, one.started, os.getpid(), start_time(os.getpid()), one.go, one.failure)
+
+
+class Detached:
+    """The process gets a monitor of its own, which outlives this command."""
+
+    def spawn(self, process: Process, directory: str, container: Container) -> Started:
+        """The waiting process and its monitor."""
+        from minidock.sandbox.detach import Watch, detach
+
+        found = detach(process, directory, Watch(f"{directory}/log", directory, reaper(container)))
+        return Started(*found)
+
+
+class Started(Record):
+    """A process that waits for its byte, and the monitor that waits for the process."""
+
+    pid: int
+    pid_started: int
+    monitor: int
+    monitor_started: int
+    go: int
+    failure: int
+
+
+def reaper(container: Container) -> tuple[str, ...]:
+    """The command that cleans up after a container, `minidock system reap ID CODE`, wherever minidock lies."""
+    parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    program = f"import sys; sys.path.insert(0, {parent!r}); from minidock.cli.main import main; main()"
+    return (sys.executable, "-c", program, "system", "reap", container.id)
+
+
+def start(app: App, container: Container, how: Attached | Detached, fresh: bool) -> None:
+    """Start it; `fresh`: the container is made by this very command, and leaves with a failure before its start.
+
+    When it returns, the container's program runs; in a rehearsal nothing does.
+    """
+    network = network_of(app, container)
+    networks.ensure(app, network)
+    if app.dry:
+        _rehearse(app, container, network)
+        return
+    with app.state.container_lock(container.id), app.state.network_lock(network, shared=True):
+        endpoint = _enter(app, container, network, fresh)
+        try:
+            _build(app, container, network, endpoint)
+            _launch(app, container, endpoint, how)
+        except BaseException as error:
+            _undo(app, container, fresh, error)
+            raise
+
+
+def _enter(app: App, container: Container, network: Network, fresh: bool) -> Endpoint:
+    """Write down that the container starts, lease its address; the container's own row if it is new."""
+    end = None if fresh else app.state.containers.end_of(container)
+    starts = end.starts + 1 if end else 1
+    began = now()
+    with app.state.running.transaction():
+        _refuse_running(app, container)
+        if not fresh and app.state.containers.get(container.id) is None:
+            raise NotFound(f"No such container: {container.name}", "somebody removed it meanwhile: minidock ps -a")
+        endpoint = _endpoint(app, container, network, starts)
+        app.state.runs.begin(container, os.getpid(), start_time(os.getpid()), began, starts, fresh)
+        app.state.runs.join(endpoint)
+    presumed = End(255, began, "", "", starts)  # what is true if the machine is switched off now
+    try:
+        with app.state.adding():
+            if fresh:
+                app.state.containers.add(container)
+            app.state.containers.presume(container, presumed)
+    except BaseException:
+        app.state.runs.over(container.id)
+        raise
+    return endpoint
+
+
+def _refuse_running(app: App, container: Container) -> None:
+    if app.state.runs.of(container.id):
+        raise Conflict(f"container {container.name} is already running", f"see it with: minidock ps, or restart it:"
+                       f" minidock restart {container.name}")
+
+
+def _endpoint(app: App, container: Container, network: Network, starts: int) -> Endpoint:
+    """The attachment with every choice made; in host and none mode it has no address."""
+    address = _leased(app, container, network) if network.pools else None
+    purpose = f"{container.name}/{network.name}/{starts}"
+    gateway = network.pools[0].gateway if network.pools and not network.internal else None
+    prefix = network.option("container_iface_prefix", "eth")
+    return Endpoint(identity.new_id(f"endpoint/{purpose}"), network.id, container.id, container.netns,
+                    identity.ifname(purpose), f"{prefix}0", identity.mac(f"host/{purpose}"),
+                    container.mac.replace("-", ":").lower() or identity.mac(f"guest/{purpose}"), address, gateway)
+
+
+def _leased(app: App, container: Container, network: Network) -> IPv4Interface:
+    pool = network.pools[0]
+    taken = app.state.runs.leased(network.id)
+    address = _static(app, container, network, taken) if container.ip else ipam.lowest_free(pool, taken)
+    if address is None:
+        raise PoolExhausted(
+            f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})"
+            f"{_holders(app, taken)}", "stop one, or make a larger network: minidock net create NAME --subnet CIDR")
+    return IPv4Interface(f"{address}/{pool.subnet.prefixlen}")
+
+
+def _holders(app: App, taken: dict[int, str]) -> str:
+    """Who has the addresses, in words."""
+    names = [_name(app, container_id) for container_id in list(taken.values())[:4]]
+    more = f" and {len(taken) - 4} more" if len(taken) > 4 else ""
+    return f"; held by {', '.join(names)}{more}" if names else "; not even one is left beside the gateway"
+
+
+def _name(app: App, container_id: str) -> str:
+    holder = app.state.containers.get(container_id)
+    return holder.name if holder else container_id[:12]
+
+
+def _static(app: App, container: Container, network: Network, taken: dict[int, str]) -> IPv4Address:
+    address, pool = IPv4Address(container.ip), network.pools[0]
+    if int(address) in taken:
+        name = _name(app, taken[int(address)])
+        raise Conflict(f"Address already in use: {address} is held by container {name}",
+                       f"choose another --ip, or stop it: minidock stop {name}")
+    if int(address) in ipam.fixed(pool):
+        owner = "the gateway" if address == pool.gateway else \
+            next((f"reserved for {label} (--aux-address)" for label, aux in pool.aux if aux == address),
+                 f"the network or broadcast address of {pool.subnet}")
+        raise Conflict(f"Address already in use: {address} is {owner}", "choose another --ip")
+    return address
+
+
+def _build(app: App, container: Container, network: Network, endpoint: Endpoint) -> None:
+    facts = app.facts()
+    app.engine.build(container.scope, sandbox(container, facts))
+    if endpoint.address:
+        app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
+        app.engine.build(f"{container.scope}/exit", bridge.exit_route(endpoint))
+
+
+def _launch(app: App, container: Container, endpoint: Endpoint, how: Attached | Detached) -> None:
+    directory = app.state.directory(container)
+    write_files(directory, container, endpoint)
+    app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
+    found = how.spawn(process_of(container), directory, container)
+    try:
+        _let_go(app, container, found)
+    except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
+        signal_process(found.pid, found.pid_started, signal.SIGKILL)
+        wait_gone(found.pid, found.pid_started, 10)
+        raise
+
+
+def _let_go(app: App, container: Container, found: Started) -> None:
+    run = Run("running", found.pid, found.pid_started, found.monitor, found.monitor_started, "", 0)
+    app.state.runs.started(container, run)
+    app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
+    try:
+        release(found.go, found.failure)
+    except CannotRun as error:
+        raise CannotRun(error.what, exec_hint(error, container.argv), error.exit_code) from error
+
+
+_PROCESS_WHY = "The container's process: its own pid, mount, uts and ipc namespaces, Docker's capabilities."
+
+
+def process_words(container: Container) -> tuple[str, ...]:
+    """The process as one command a person could type."""
+    inside = ("ip", "netns", "exec", container.netns) if container.netns else ()
+    return (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+
+
+def process_of(container: Container) -> Process:
+    """What PID 1 shall be."""
+    env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
+    env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
+    return Process(container.argv, tuple(env.items()), container.hostname,
+                   f"/run/netns/{container.netns}" if container.netns else "", container.cwd or "/", container.user,
+                   container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
+                   container.sysctls, container.init, container.tty, container.stdin_open)
+
+
+def write_files(directory: str, container: Container, endpoint: Endpoint) -> None:
+    """The container's hosts, hostname and resolv.conf, a log and an empty status; no exit code of an earlier life."""
+    os.makedirs(directory, 0o711, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{directory}/exit")
+    path, text = _host_resolv_conf()
+    if container.network_mode == "host":
+        texts = {"resolv.conf": text, "hosts": _read("/etc/hosts")}
+    else:
+        address = endpoint.address.ip if endpoint.address else None
+        texts = {"resolv.conf": files.resolv_conf(text, path),
+                 "hosts": files.hosts(address, container.hostname, _has_ipv6())}
+    for name, content in {**texts, "hostname": container.hostname + "\n", "status": ""}.items():
+        with open(f"{directory}/{name}", "w") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), 0o644)
+    os.close(os.open(f"{directory}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
+
+
+def _has_ipv6() -> bool:
+    """Has a new namespace's loopback ::1?"""
+    return procsys.known("net.ipv6.conf.all.forwarding")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _host_resolv_conf() -> tuple[str, str]:
+    """The host's resolver file, or systemd-resolved's upstream one when the former names only its stub."""
+    text = _read("/etc/resolv.conf")
+    upstream = "/run/systemd/resolve/resolv.conf"
+    if files.servers(text) == ["127.0.0.53"] and os.path.exists(upstream):
+        return upstream, _read(upstream)
+    return "/etc/resolv.conf", text
+
+
+def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:
+    """Take everything back; the error stays the first one."""
+    app.engine.raze(container.scope)
+    started = not isinstance(error, CannotRun) or error.exit_code == 125
+    if fresh and (started or container.auto_remove):
+        forget(app, container)
+    else:
+        code = error.exit_code if isinstance(error, MinidockError) else 128
+        end = End(code, "", "", str(error), 0)
+        app.state.containers.ended(container, end)
+    app.state.runs.over(container.id)
+
+
+def _rehearse(app: App, container: Container, network: Network) -> None:
+    endpoint = _endpoint(app, container, network, 1)
+    _build(app, container, network, endpoint)
+    app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)

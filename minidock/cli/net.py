@@ -1,0 +1,190 @@
+"""`minidock net`: networks, in the words of `docker network`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from minidock.app import networks
+from minidock.app.context import App
+from minidock.cli.common import (
+    each,
+    filter_option,
+    format_option,
+    gather,
+    inspected,
+    opened,
+    pairs,
+    tell,
+    telling,
+)
+from minidock.cli.usage import Commands
+from minidock.errors import BadRequest
+from minidock.model.network import Network
+
+
+@click.group(cls=Commands)
+def net() -> None:
+    """Manage networks.
+
+    \b
+    Examples:
+      minidock net create br0 --subnet 172.28.0.0/16
+      minidock net ls
+      minidock net inspect br0
+      minidock net rm br0
+    """
+
+
+@net.command()
+@click.argument("name", metavar="NETWORK")
+@click.option("-d", "--driver", default="bridge", show_default=True, help="The network's driver.")
+@click.option("--subnet", "subnets", multiple=True, metavar="CIDR", help="Its addresses, as 172.28.0.0/16.")
+@click.option("--gateway", "gateways", multiple=True, metavar="IP", help="The host's address in it (default: first).")
+@click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
+@click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
+@click.option("--internal", is_flag=True, help="No way out and no way in.")
+@click.option("-o", "--opt", "options", multiple=True, metavar="KEY=VALUE", help="Driver options.")
+@click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Labels.")
+@telling
+def create(name: str, driver: str, subnets: tuple[str, ...], gateways: tuple[str, ...], ip_ranges: tuple[str, ...],
+           aux: tuple[str, ...], internal: bool, options: tuple[str, ...], labels: tuple[str, ...],
+           explain: bool, dry_run: bool, script: str | None) -> None:
+    """Create a network; prints its id.
+
+    \b
+    Examples:
+      minidock net create br0
+      minidock net create br0 --subnet 172.28.0.0/16 --ip-range 172.28.5.0/24 --gateway 172.28.5.254
+      minidock net create quiet --internal --explain
+      minidock net create br0 --dry-run --script br0.sh
+    """
+    for word in (*options, *aux):
+        if "=" not in word:
+            raise BadRequest(f"invalid key/value pair: {word}", "write it as KEY=VALUE")
+    reserved = tuple(dict(pairs(_split(aux))).items())
+    request = networks.Request(name, driver, _split(subnets), _split(ip_ranges), _split(gateways), reserved,
+                               pairs(options), pairs(labels), internal)
+    with opened(dry_run) as app:
+        network = networks.create(app, request)
+        if not dry_run:
+            click.echo(network.id)
+        tell(app, f"net create {name} · driver {driver}", explain, script)
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Repeated options and comma lists are the same, as in Docker."""
+    return tuple(part for word in words for part in word.split(","))
+
+
+@net.command("ls")
+@click.option("-q", "--quiet", is_flag=True, help="Ids only.")
+@click.option("--no-trunc", is_flag=True, help="Whole ids.")
+@filter_option(help="driver, id, name, label, scope, type (builtin, custom), dangling (true, false).")
+@format_option()
+def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> None:
+    """List networks.
+
+    \b
+    Examples:
+      minidock net ls
+      minidock net ls -f driver=bridge --format json
+      minidock net ls --format '{{.Name}} {{.ID}}'
+    """
+    from minidock.views import networks as view
+    from minidock.views.listing import listing
+
+    with opened() as app:
+        found = _filtered(app, filters)
+    rows = [view.as_object(network, no_trunc) for network in found]
+    text = "\n".join(row["ID"] for row in rows) if quiet else \
+        listing(format_, rows, view.HEADS, view.TABLE, "*network.networkContext")
+    if text:
+        click.echo(text)
+
+
+def _filtered(app: App, texts: tuple[str, ...]) -> list[Network]:
+    found = app.state.networks.all()
+    if not texts:
+        return found
+    from minidock.views import filters
+
+    wanted = filters.of_networks(texts)
+    return [net for net in found
+            if filters.network_passes(wanted, net, bool(app.state.runs.endpoints(network_id=net.id)))]
+
+
+net.add_command(ls, "list")
+
+
+@net.command()
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.option("-f", "--format", "form", default="", metavar="FORMAT", help="json, or a template: '{{.Id}}'.")
+def inspect(names: tuple[str, ...], form: str) -> int:
+    """Show networks as JSON, with docker's keys.
+
+    \b
+    Examples:
+      minidock net inspect br0
+      minidock net inspect -f '{{json .IPAM.Config}}' br0
+    """
+    from minidock.app import looking
+
+    with opened() as app:
+        found, code = gather(names, lambda name: looking.network(app, app.state.networks.find(name)))
+    click.echo(inspected(found, form))
+    return code
+
+
+@net.command()
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.option("-f", "--force", is_flag=True, help="Do not complain about networks that do not exist.")
+@telling
+def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script: str | None) -> int:
+    """Remove networks nobody is attached to.
+
+    \b
+    Examples:
+      minidock net rm br0
+      minidock net rm br0 --dry-run
+    """
+    from minidock.errors import NotFound
+
+    with opened(dry_run) as app:
+        def act(name: str) -> str | None:
+            try:
+                networks.remove(app, name)
+            except NotFound:
+                if not force:
+                    raise
+                return None
+            return None if dry_run else name
+
+        code = each(names, act)
+        tell(app, f"net rm {' '.join(names)}", explain, script)
+    return code
+
+
+net.add_command(rm, "remove")
+
+
+@net.command()
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@telling
+def prune(force: bool, explain: bool, dry_run: bool, script: str | None) -> None:
+    """Remove all networks no running container is attached to.
+
+    \b
+    Examples:
+      minidock net prune
+      minidock net prune -f
+    """
+    if not (force or dry_run):
+        print("WARNING! This will remove all custom networks not used by at least one container.", file=sys.stderr)
+        click.confirm("Are you sure you want to continue?", abort=True, err=True)
+    with opened(dry_run) as app:
+        removed = networks.prune(app)
+        if removed and not dry_run:
+            click.echo("Deleted Networks:\n" + "\n".join(removed))
+        tell(app, "net prune", explain, script)

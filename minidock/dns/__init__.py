@@ -1,0 +1,1 @@
+"""Names: the files a container resolves them with."""

@@ -1,0 +1,9 @@
+"""Drivers: pure functions from a network and an endpoint to plans. They differ only in the plan they return."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from minidock.drivers import bridge, host, null
+
+DRIVERS: dict[str, ModuleType] = {"bridge": bridge, "host": host, "null": null}

@@ -1,0 +1,128 @@
+"""The engine: build, raze, check, repair. It knows no driver and no object by name.
+
+    build   create forward, each object written down before it is made
+    raze    delete backward
+    check   what of the journal is not in the kernel
+    repair  make it again
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from minidock.errors import KernelRefused, Leftovers, MinidockError, Unsupported
+from minidock.kernel.handle import Kernel
+from minidock.kernel.netlink import Refusal
+from minidock.objects import KernelObject, Plan
+from minidock.store.journal import Entry, Journal
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+_LACKING = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO)
+
+Witness = Callable[[str, KernelObject, bool], None]  # scope, object, made (True) or unmade (False)
+
+
+class Engine:
+    """Brings plans into the kernel and out of it again."""
+
+    def __init__(self, kernel: Kernel, journal: Journal, witness: Witness | None = None) -> None:
+        self.kernel = kernel
+        self.journal = journal
+        self._witness: Witness = witness or (lambda scope, made, up: None)
+
+    def build(self, scope: str, plan: Plan) -> None:
+        """Create each object in order; on any failure leave nothing behind.
+
+        Raises `KernelRefused` with the kernel's words, or `Conflict` naming who is in the way.
+        """
+        self.journal.open(scope)
+        try:
+            for item in plan:
+                self._make(scope, item)
+            self.journal.built(scope)
+        except BaseException:  # Ctrl-C too
+            self.raze(scope)
+            raise
+
+    def _make(self, scope: str, item: KernelObject) -> None:
+        row = self.journal.intend(scope, item)  # durable before the effect
+        try:
+            memo: Any = item.create(self.kernel)
+        except (OSError, MinidockError) as error:
+            # A refusal is proof that nothing was made; deleting by name now could hit somebody else's object.
+            self.journal.forget(row)
+            raise _explained(item, error) from error
+        if memo is not None:
+            self.journal.note(row, memo)
+        self._witness(scope, item, True)
+
+    def raze(self, scope: str) -> None:
+        """Delete the objects of a scope and its children, newest first; already gone counts as deleted.
+
+        What lives inside a namespace that goes too is left to die with it. Raises `Leftovers` at the end if
+        something would not go; its rows stay for the next repair.
+        """
+        self.journal.razing(scope)
+        entries = self.journal.entries(scope)
+        doomed = {entry.object.makes for entry in entries} - {""}
+        rows, failures = [], []
+        for entry in reversed(entries):
+            failure = None if entry.object.home in doomed else self._unmake(entry)
+            if failure:
+                failures.append(failure)
+            else:
+                rows.append(entry.row)
+        self.kernel.settle()
+        self.journal.close(scope, rows)
+        if failures:
+            raise Leftovers(f"{scope}: not everything could be removed: {'; '.join(failures)}",
+                            "run: minidock system repair")
+
+    def _unmake(self, entry: Entry) -> str:
+        try:
+            entry.object.delete(self.kernel, entry.memo)
+        except (OSError, KernelRefused) as error:
+            if getattr(error, "errno", 0) not in GONE:
+                return str(_explained(entry.object, error).what)
+        self._witness(entry.scope, entry.object, False)
+        return ""
+
+    def check(self, scope: str = "") -> list[Entry]:
+        """The journalled objects of complete scopes that the kernel no longer holds as described."""
+        built = {name for name, _ in self.journal.scopes("built")}
+        return [entry for entry in self.journal.entries(scope)
+                if entry.scope in built and not entry.object.exists(self.kernel)]
+
+    def restore(self, entry: Entry) -> None:
+        """Make a lost object again; what is left of it (a cable that is in no bridge any more) goes first."""
+        try:
+            entry.object.delete(self.kernel, entry.memo)
+            memo = entry.object.create(self.kernel)
+        except (OSError, MinidockError) as error:
+            raise _explained(entry.object, error) from error
+        if memo is not None:
+            self.journal.note(entry.row, memo)
+        self._witness(entry.scope, entry.object, True)
+
+
+def _explained(item: KernelObject, error: OSError | MinidockError) -> MinidockError:
+    code = getattr(error, "errno", 0) or 0
+    commands = item.shell()
+    what = commands[0] if commands else repr(item)
+    if code == errno.EPERM:
+        return Unsupported(f"{what}: operation not permitted: CAP_NET_ADMIN is missing here",
+                           "run it as root of the machine, or in: minidock playground")
+    if isinstance(error, MinidockError):
+        return error
+    hint = f"try it by hand: {what}"
+    if code in _LACKING:
+        return Unsupported(f"{what}: this kernel lacks a part that is needed: {error.strerror}",
+                           "load it: modprobe bridge veth nf_tables; or use a kernel that has it")
+    if isinstance(error, Refusal):
+        return error.as_error(what, hint)
+    return KernelRefused(f"{what}: {error.strerror} [{errno.errorcode.get(code, code)}]", hint, code)

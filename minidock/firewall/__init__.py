@@ -1,0 +1,1 @@
+"""Networks and endpoints to firewall rules; pure."""

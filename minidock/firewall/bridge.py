@@ -1,0 +1,150 @@
+"""The iptables rules of the bridge driver, laid out as Docker Engine 29 lays out its own without docker-proxy.
+
+    FORWARD          -> MINIDOCK-USER, MINIDOCK-FORWARD        (the user's chain first)
+    MINIDOCK-FORWARD -> MINIDOCK-CT, MINIDOCK-INTERNAL, MINIDOCK-BRIDGE, then per network: what leaves it
+    MINIDOCK-BRIDGE  -> per network: what enters it goes through MINIDOCK
+
+Pure: the same network, the same rules. Source: moby daemon/libnetwork/drivers/bridge/internal/iptabler.
+"""
+
+from __future__ import annotations
+
+from minidock.model.firewall import END, TOP, Chain, Rule
+from minidock.model.network import Endpoint, Network
+
+FILTER_CHAINS = ("MINIDOCK", "MINIDOCK-BRIDGE", "MINIDOCK-CT", "MINIDOCK-FORWARD", "MINIDOCK-INTERNAL",
+                 "MINIDOCK-USER")
+_HOST = "host"
+BRIDGE_NETFILTER = "net.bridge.bridge-nf-call-iptables"  # 1: iptables sees frames between ports of one bridge
+
+
+def host_chains(families: tuple[int, ...]) -> tuple[Chain, ...]:
+    """The chains all networks share."""
+    return tuple(
+        Chain(family, table, name, kept=name == "MINIDOCK-USER")
+        for family in families
+        for table, names in (("filter", FILTER_CHAINS), ("nat", ("MINIDOCK",)))
+        for name in names
+    )
+
+
+def host_rules(families: tuple[int, ...]) -> tuple[Rule, ...]:
+    """The jumps into our chains."""
+    return tuple(rule for family in families for rule in _host_rules(family))
+
+
+def _host_rules(family: int) -> tuple[Rule, ...]:
+    def rule(place: str, at: str, spec: str, note: str, why: str) -> Rule:
+        table, chain = place.split()
+        return Rule(family, table, chain, at, spec, _HOST, note, why)
+
+    return (
+        rule("filter MINIDOCK-FORWARD", END, "-j MINIDOCK-CT", "replies first",
+             "Answers to connections already allowed pass before anything else is asked."),
+        rule("filter MINIDOCK-FORWARD", END, "-j MINIDOCK-INTERNAL", "internal networks",
+             "Internal networks are cut off before any other rule could let them out."),
+        rule("filter MINIDOCK-FORWARD", END, "-j MINIDOCK-BRIDGE", "into bridges",
+             "What enters a bridge network is judged by that network's own rules."),
+        rule("filter FORWARD", TOP, "-j MINIDOCK-FORWARD", "to our chains",
+             "Every forwarded packet visits our chains."),
+        rule("filter FORWARD", TOP, "-j MINIDOCK-USER", "the user first",
+             "Your own rules in MINIDOCK-USER are asked before ours; minidock never touches them."),
+        rule("nat PREROUTING", END, "-m addrtype --dst-type LOCAL -j MINIDOCK", "published ports",
+             "Packets from outside for one of this host's addresses may be for a published port."),
+        rule("nat OUTPUT", END, "-m addrtype --dst-type LOCAL -j MINIDOCK", "published ports from here",
+             "The host's own packets for its addresses may be for a published port too."),
+    )
+
+
+def network_rules(network: Network) -> tuple[Rule, ...]:
+    """The rules of one network, in the order Docker adds them."""
+    return _internal_rules(network) if network.internal else _open_rules(network)
+
+
+def icc(network: Network) -> bool:
+    """May the network's containers talk to each other?"""
+    return truth(network.option("bridge.enable_icc", "true"))
+
+
+def masquerade(network: Network) -> bool:
+    """Do its packets take the host's address when they leave?"""
+    return truth(network.option("bridge.enable_ip_masquerade", "true"))
+
+
+def truth(text: str) -> bool:
+    """Go's strconv.ParseBool; ValueError for anything else."""
+    words = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
+    words.update(dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False))
+    if text not in words:
+        raise ValueError(text)
+    return words[text]
+
+
+def _rule(network: Network, place: str, at: str, spec: str, note: str, why: str) -> Rule:
+    table, chain = place.split()
+    return Rule(4, table, chain, at, spec, network.scope, note, why)
+
+
+def _open_rules(network: Network) -> tuple[Rule, ...]:
+    bridge = network.device
+    return (
+        *_nat_rules(network),
+        _rule(network, "filter MINIDOCK", END, f"! -i {bridge} -o {bridge} -j DROP", "unpublished ports",
+              "Nobody outside reaches a container unless a port is published."),
+        _rule(network, "filter MINIDOCK-CT", END, f"-o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+              "replies", "Answers to what a container asked come back in."),
+        _rule(network, "filter MINIDOCK-BRIDGE", END, f"-o {bridge} -j MINIDOCK", "into the bridge",
+              "What goes into this bridge is judged by the chain MINIDOCK."),
+        *_leaving_rules(network),
+    )
+
+
+def _nat_rules(network: Network) -> tuple[Rule, ...]:
+    bridge, subnet = network.device, network.pools[0].subnet
+    outbound = _rule(network, "nat POSTROUTING", TOP, f"-s {subnet} ! -o {bridge} -j MASQUERADE",
+                     "outbound masquerade",
+                     f"Leaving by any other door than {bridge}, packets of {subnet} take that door's address.")
+    return (
+        *((outbound,) if masquerade(network) else ()),
+        _rule(network, "nat POSTROUTING", TOP, f"-o {bridge} -m addrtype --src-type LOCAL -j MASQUERADE",
+              "host to containers", "What the host itself sends to a container (a published port on 127.0.0.1)"
+              " gets an address the container can answer."),
+    )
+
+
+def _leaving_rules(network: Network) -> tuple[Rule, ...]:
+    bridge, chain = network.device, "filter MINIDOCK-FORWARD"
+    if icc(network):
+        return (_rule(network, chain, END, f"-i {bridge} -j ACCEPT", "leaving the bridge",
+                      "Containers may send to anywhere, and to each other."),)
+    return (
+        _rule(network, chain, END, f"-i {bridge} -o {bridge} -j DROP", "no talk among containers",
+              "enable_icc=false: containers of this network may not reach each other."),
+        _rule(network, chain, END, f"-i {bridge} ! -o {bridge} -j ACCEPT", "leaving the bridge",
+              "They may send to anywhere else."),
+    )
+
+
+def _internal_rules(network: Network) -> tuple[Rule, ...]:
+    bridge, subnet = network.device, network.pools[0].subnet
+    verdict = "ACCEPT" if icc(network) else "DROP"
+    return (
+        _rule(network, "filter MINIDOCK-INTERNAL", TOP, f"! -d {subnet} -i {bridge} -j DROP", "no way out",
+              "An internal network sends nothing outside its subnet."),
+        _rule(network, "filter MINIDOCK-INTERNAL", TOP, f"! -s {subnet} -o {bridge} -j DROP", "no way in",
+              "Nothing from outside its subnet comes in."),
+        _rule(network, "filter MINIDOCK-FORWARD", END, f"-i {bridge} -o {bridge} -j {verdict}", "among containers",
+              "Containers of the internal network may reach each other." if icc(network) else
+              "enable_icc=false: containers of this network may not reach each other."),
+    )
+
+
+def endpoint_rules(network: Network, endpoint: Endpoint) -> tuple[Rule, ...]:
+    """The rules of one endpoint: its address is reached through NAT only, never by a foreign route to it."""
+    if network.internal or endpoint.address is None:
+        return ()
+    return (
+        Rule(4, "raw", "PREROUTING", END, f"-d {endpoint.address.ip}/32 ! -i {network.device} -j DROP",
+             endpoint.scope, "no direct access",
+             "A neighbour that routes straight to the container's address is dropped before anything else."),
+    )

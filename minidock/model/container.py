@@ -1,0 +1,71 @@
+"""Containers: what the user asked for, and how the last run went."""
+
+from __future__ import annotations
+
+from minidock.model.process import Bind
+from minidock.model.record import Record
+
+
+class Container(Record):
+    """A process tree in a sandbox, as configured."""
+
+    id: str  # 64 hex digits
+    name: str
+    created: str  # RFC 3339, nanoseconds
+    argv: tuple[str, ...]
+    network: str  # a network's id
+    network_mode: str  # what the user typed: br0, host, none
+    hostname: str
+    ip: str = ""  # a static address
+    mac: str = ""  # a static MAC
+    env: tuple[str, ...] = ()  # KEY=value
+    cwd: str = ""
+    user: str = ""
+    binds: tuple[Bind, ...] = ()
+    rootfs: str = ""
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    sysctls: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    init: bool = False
+    tty: bool = False
+    stdin_open: bool = False
+    auto_remove: bool = False
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits of the id."""
+        return self.id[:12]
+
+    @property
+    def scope(self) -> str:
+        """The name of its kernel objects' scope."""
+        return f"container/{self.short}"
+
+    @property
+    def netns(self) -> str:
+        """The sandbox's name in /run/netns; "" in host mode."""
+        return "" if self.network_mode == "host" else f"md-{self.short}"
+
+
+class Run(Record):
+    """One life of a container: where its processes are, when it began."""
+
+    state: str  # starting, running, stopping
+    pid: int
+    pid_started: int  # clock ticks since boot, field 22 of /proc/PID/stat: tells a reused pid
+    monitor: int
+    monitor_started: int
+    started: str
+    starts: int  # how many lives there were, this one included
+
+
+class End(Record):
+    """How the last run ended."""
+
+    exit_code: int
+    started: str = ""
+    finished: str = ""
+    error: str = ""
+    starts: int = 0

@@ -1,0 +1,86 @@
+"""Taps: raw AF_PACKET sockets that hear every frame of one device, in whatever namespace it lives (man 7 packet).
+
+    tap = Tap("md-0123456789ab", "eth0")     the socket is opened inside the namespace and stays there
+    ...                                      packets fly
+    tap.heard()                              the frames so far, oldest first
+
+A tap must exist before the packet. Frames are bytes; `dissected` shows one to scapy, which is imported only then.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from minidock.kernel import netns
+from minidock.model.record import Record
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+_ALL = 0x0003  # ETH_P_ALL (linux/if_ether.h)
+_LARGEST_FRAME = 65536 + 18  # a segment the kernel has not cut yet, and its Ethernet header with a VLAN tag
+_BUFFER_BYTES = 4 << 20
+
+
+class Frame(Record):
+    """One frame as the device saw it."""
+
+    outgoing: bool  # sent by the device's own host, else received (by it, or by others through a bridge port)
+    data: bytes
+
+
+class Tap:
+    """Hears a device; use it in a `with` statement, or close it."""
+
+    def __init__(self, where: str, device: str) -> None:
+        with netns.inside(where):
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: silent until bound to the device
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._socket.setblocking(False)
+        self._socket.bind((device, _ALL))
+        self._frames: list[Frame] = []
+
+    def heard(self) -> list[Frame]:
+        """All frames since the tap was opened."""
+        while True:
+            try:
+                data, address = self._socket.recvfrom(_LARGEST_FRAME)
+            except BlockingIOError:
+                return self._frames
+            self._frames.append(Frame(address[2] == socket.PACKET_OUTGOING, data))
+
+    def wait_for(self, wanted: Callable[[Any], object], seconds: float) -> Any:
+        """The first frame, dissected, that is wanted; None if none came in time."""
+        deadline, seen = time.monotonic() + seconds, 0
+        while True:
+            for frame in self.heard()[seen:]:
+                seen += 1
+                packet = dissected(frame)
+                if wanted(packet):
+                    return packet
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            select.select([self._socket], [], [], left)
+
+    def close(self) -> None:
+        """Stop hearing."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def dissected(frame: Frame) -> Any:
+    """The frame as a scapy packet."""
+    import scapy.layers.inet  # noqa: F401  teaches Ether what IPv4 is
+    from scapy.layers.l2 import Ether
+
+    return Ether(frame.data)

@@ -1,0 +1,43 @@
+-- MINIDOCK_RUN/run.db: what is true of this boot and this network namespace only.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- The journal: every kernel object of ours, written down before it is made. Scopes in the order they were built.
+CREATE TABLE scopes (
+    scope TEXT PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('building', 'built', 'razing')),
+    seq   INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE journal (
+    row    INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope  TEXT NOT NULL,
+    kind   TEXT NOT NULL,
+    object TEXT NOT NULL,   -- the record as JSON
+    memo   TEXT NOT NULL DEFAULT ''  -- what its creation told us: rule handles
+);
+CREATE INDEX journal_scope ON journal (scope);
+
+-- Containers that are being started, run, or are being cleaned up.
+CREATE TABLE running (
+    container       TEXT PRIMARY KEY,
+    state           TEXT NOT NULL CHECK (state IN ('starting', 'running', 'stopping')),
+    pid             INTEGER NOT NULL DEFAULT 0,
+    pid_started     INTEGER NOT NULL DEFAULT 0,
+    monitor         INTEGER NOT NULL DEFAULT 0,
+    monitor_started INTEGER NOT NULL DEFAULT 0,
+    started         TEXT NOT NULL DEFAULT '',
+    starts          INTEGER NOT NULL DEFAULT 1,
+    fresh           INTEGER NOT NULL DEFAULT 0  -- made by the command that starts it: leaves if it never starts
+) WITHOUT ROWID;
+
+-- Endpoints of running containers; their addresses are the leases.
+CREATE TABLE endpoints (
+    id        TEXT PRIMARY KEY,
+    network   TEXT NOT NULL,
+    container TEXT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('joining', 'up', 'leaving')),
+    address   INTEGER,      -- the leased IPv4 address as a number
+    config    TEXT NOT NULL,
+    UNIQUE (network, container),
+    UNIQUE (network, address)
+) WITHOUT ROWID;
+CREATE INDEX endpoint_container ON endpoints (container);

@@ -1,0 +1,1 @@
+"""Plans and state to text, tables and JSON; pure."""

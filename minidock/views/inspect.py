@@ -1,0 +1,160 @@
+"""`net inspect` and `inspect`: Docker's JSON, keys and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minidock import ipam
+from minidock.model.container import Container, End, Run
+from minidock.model.network import Endpoint, Network, Pool
+
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+def network(net: Network, attached: list[tuple[Endpoint, str]]) -> dict[str, Any]:
+    """One network with its attachments (endpoint, container name)."""
+    return {
+        "Name": net.name,
+        "Id": net.id,
+        "Created": net.created,
+        "Scope": "local",
+        "Driver": net.driver,
+        "EnableIPv4": True,
+        "EnableIPv6": False,
+        "IPAM": {"Driver": "default", "Options": None if net.name in ("bridge", "host", "none") else {},
+                 "Config": [_pool(pool) for pool in net.pools] or None},
+        "Internal": net.internal,
+        "Attachable": False,
+        "Ingress": False,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": False,
+        "Options": dict(net.options),
+        "Labels": dict(net.labels),
+        "Containers": {end.container: _attachment(end, name) for end, name in attached},
+        "Status": {"IPAM": {"Subnets": {str(pool.subnet): _usage(pool, attached) for pool in net.pools}}},
+    }
+
+
+def _pool(pool: Pool) -> dict[str, Any]:
+    return {
+        "Subnet": str(pool.subnet),
+        **({"IPRange": str(pool.ip_range)} if pool.ip_range else {}),
+        **({"Gateway": str(pool.gateway)} if pool.gateway else {}),
+        **({"AuxiliaryAddresses": {name: str(address) for name, address in pool.aux}} if pool.aux else {}),
+    }
+
+
+def _attachment(end: Endpoint, name: str) -> dict[str, str]:
+    return {"Name": name, "EndpointID": end.id, "MacAddress": end.guest_mac if end.address else "",
+            "IPv4Address": str(end.address or ""), "IPv6Address": ""}
+
+
+def _usage(pool: Pool, attached: list[tuple[Endpoint, str]]) -> dict[str, int]:
+    used, left = ipam.usage(pool, [int(end.address.ip) for end, _ in attached if end.address])
+    return {"IPsInUse": used, "DynamicIPsAvailable": left}
+
+
+def status(run: Run | None, end: End | None) -> str:
+    """created, running or exited."""
+    if run and run.state == "running":
+        return "running"
+    return "exited" if end and end.started else "created"
+
+
+def container(con: Container, run: Run | None, end: End | None, endpoints: list[tuple[Endpoint, Network]],
+              directory: str) -> dict[str, Any]:
+    """One container."""
+    return {
+        "Id": con.id,
+        "Created": con.created,
+        "Path": con.argv[0],
+        "Args": list(con.argv[1:]),
+        "State": _state(run, end),
+        "Image": "",
+        "ResolvConfPath": f"{directory}/resolv.conf",
+        "HostnamePath": f"{directory}/hostname",
+        "HostsPath": f"{directory}/hosts",
+        "LogPath": f"{directory}/log",
+        "Name": f"/{con.name}",
+        "RestartCount": 0,
+        "Driver": "host" if not con.rootfs else "rootfs",
+        "Platform": "linux",
+        "ExecIDs": None,
+        "HostConfig": _host_config(con),
+        "Mounts": [{"Type": "bind", "Source": bind.source, "Destination": bind.target, "Mode":
+                    "ro" if bind.read_only else "", "RW": not bind.read_only, "Propagation": "rprivate"}
+                   for bind in con.binds],
+        "Config": _config(con),
+        "NetworkSettings": _network_settings(con, run, endpoints),
+    }
+
+
+def _state(run: Run | None, end: End | None) -> dict[str, Any]:
+    word = status(run, end)
+    running = word == "running"
+    return {
+        "Status": word, "Running": running, "Paused": False, "Restarting": False, "OOMKilled": False, "Dead": False,
+        "Pid": run.pid if run and running else 0,
+        "ExitCode": end.exit_code if end and not running else 0,
+        "Error": end.error if end and not running else "",
+        "StartedAt": (end.started if end else "") or _NEVER,
+        "FinishedAt": (end.finished if end and not running else "") or _NEVER,
+    }
+
+
+def _host_config(con: Container) -> dict[str, Any]:
+    return {
+        "Binds": [f"{bind.source}:{bind.target}{':ro' if bind.read_only else ''}" for bind in con.binds] or None,
+        "NetworkMode": con.network_mode,
+        "PortBindings": {},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": con.auto_remove,
+        "CapAdd": list(con.cap_add) or None,
+        "CapDrop": list(con.cap_drop) or None,
+        "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": None, "Links": None,
+        "IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "",
+        "Privileged": con.privileged,
+        "PublishAllPorts": False,
+        "ReadonlyRootfs": False,
+        "Sysctls": dict(con.sysctls) or None,
+        "ShmSize": 64 << 20,
+        "Init": con.init,
+    }
+
+
+def _config(con: Container) -> dict[str, Any]:
+    return {
+        "Hostname": con.hostname, "Domainname": "", "User": con.user,
+        "AttachStdin": False, "AttachStdout": True, "AttachStderr": True,
+        "Tty": con.tty, "OpenStdin": con.stdin_open, "StdinOnce": False,
+        "Env": list(con.env), "Cmd": list(con.argv), "Image": "", "Volumes": None,
+        "WorkingDir": con.cwd, "Entrypoint": None, "Labels": dict(con.labels),
+    }
+
+
+def _network_settings(con: Container, run: Run | None, endpoints: list[tuple[Endpoint, Network]]) -> dict[str, Any]:
+    running = run is not None and run.state == "running"
+    names = {net.name: _endpoint(con, end, net) for end, net in endpoints} or \
+        {con.network_mode: _endpoint(con, None, None)}
+    return {
+        "SandboxID": con.id if running and con.netns else "",
+        "SandboxKey": f"/run/netns/{con.netns}" if running and con.netns else "",
+        "Ports": {},
+        "Networks": names,
+    }
+
+
+def _endpoint(con: Container, end: Endpoint | None, net: Network | None) -> dict[str, Any]:
+    has = end if end and end.address else None
+    return {
+        "IPAMConfig": {"IPv4Address": con.ip} if con.ip else None,
+        "Links": None, "Aliases": None, "DriverOpts": None, "GwPriority": 0,
+        "NetworkID": net.id if net else con.network,
+        "EndpointID": end.id if end else "",
+        "Gateway": str(has.gateway or "") if has else "",
+        "IPAddress": str(has.address.ip) if has and has.address else "",
+        "MacAddress": has.guest_mac if has else con.mac,
+        "IPPrefixLen": has.address.network.prefixlen if has and has.address else 0,
+        "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
+        "DNSNames": [con.name, con.short] if has else None,
+    }

@@ -1,0 +1,64 @@
+"""Every test run stands on ground of its own: private network and mount namespaces, /run a tmpfs.
+
+No test can touch the network of the machine it runs on: the process leaves it before the first test. A test that
+needs a host asks for `host`: a fresh network namespace with its own MINIDOCK_ROOT and MINIDOCK_RUN.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minidock.app.context import in_user_namespace
+from minidock.kernel import netns, syscalls
+from tests.ground import Host
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the machine's network and mounts; without root the unit tests still run."""
+    if os.geteuid() == 0:
+        syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS)
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
+        os.makedirs("/run/netns")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only.
+
+    Otherwise they are left out and counted, which is no skip.
+    """
+    unwanted = {"long"} if os.environ.get("MINIDOCK_TEST_LONG") != "1" else set()
+    unwanted |= {"real_root"} if os.geteuid() == 0 and in_user_namespace() else set()
+    left_out = [item for item in items if any(mark.name in unwanted for mark in item.iter_markers())]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A fresh host: its own network namespace (lo up, forwarding off) and state directories; nothing outside it."""
+    if os.geteuid() != 0:
+        pytest.fail("needs root: run it by scripts/test, or inside: minidock playground")
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    monkeypatch.setenv("MINIDOCK_ROOT", str(tmp_path / "root"))
+    monkeypatch.setenv("MINIDOCK_RUN", str(tmp_path / "run"))
+    ground = Host(tmp_path)
+    try:
+        yield ground
+    finally:
+        ground.leave()
+        syscalls.setns(home, syscalls.CLONE_NEWNET)
+        os.close(home)
+
+
+@pytest.fixture
+def outside(host: Host) -> Iterator[str]:
+    """A namespace beyond the host's uplink up0 (198.51.100.2/24, gateway .1); its name. Also holds 203.0.113.10."""
+    name = host.connect_outside()
+    yield name
+    netns.delete(name)

@@ -1,0 +1,150 @@
+"""A disposable host for one test, and pictures of what its kernel holds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import ip_interface, ip_network
+from pathlib import Path
+from typing import TypeVar
+
+from minidock.kernel import netns, nft_read, procsys, rtnl, syscalls
+from minidock.kernel.handle import Kernel
+from minidock.kernel.netlink import CREATE, EXCL
+
+COMMAND = [sys.executable, "-m", "minidock"]
+OUTSIDE = "outside"
+T = TypeVar("T")
+
+
+class Host:
+    """The host we stand in: run minidock on it, look at it, leave it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.before = set(os.listdir(netns.DIRECTORY))
+        kernel = Kernel()
+        kernel.route().request(rtnl.NEWLINK, 0, rtnl.link(kernel.index("", "lo"), up=True))
+        procsys.write("net.ipv4.ip_forward", "0")
+        kernel.close()
+
+    def minidock(self, *words: str, check: bool = True, **more: object) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a user would; with `check` it must succeed."""
+        done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False,
+                              **more)  # type: ignore[call-overload]
+        assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def start(self, *words: str, **more: object) -> subprocess.Popen[str]:
+        """Start the command line and go on."""
+        return subprocess.Popen([*COMMAND, *words], text=True, **more)  # type: ignore[call-overload]
+
+    def shell(self, line: str, check: bool = True) -> str:
+        """What a shell line prints; with `check` it must succeed."""
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+        assert not check or done.returncode == 0, f"{line}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def connect_outside(self) -> str:
+        """Lay a cable to a namespace that stands for the world outside."""
+        netns.create(OUTSIDE)
+        kernel = Kernel()
+        there = os.open(netns.path(OUTSIDE), os.O_RDONLY)
+        body = rtnl.veth("up0", "02:00:00:00:00:02", "eth0", "02:00:00:00:00:01", there, 0, 0, 0)
+        kernel.route().request(rtnl.NEWLINK, CREATE | EXCL, body)
+        os.close(there)
+        for where, dev, text in (("", "up0", "198.51.100.2/24"), (OUTSIDE, "eth0", "198.51.100.1/24"),
+                                 (OUTSIDE, "lo", "203.0.113.10/32")):
+            index = kernel.index(where, dev)
+            kernel.route(where).request(rtnl.NEWLINK, 0, rtnl.link(index, up=True))
+            kernel.route(where).request(rtnl.NEWADDR, CREATE | EXCL, rtnl.address(index, ip_interface(text)))
+        route = rtnl.route(ip_network("0.0.0.0/0"), ip_interface("198.51.100.1/24").ip, kernel.index("", "up0"), 4)
+        kernel.route().request(rtnl.NEWROUTE, CREATE | EXCL, route)
+        kernel.close()
+        return OUTSIDE
+
+    def picture(self) -> dict[str, object]:
+        """What the kernel holds for this host: links, addresses, routes, rules, forwarding, sandboxes, mounts."""
+        kernel = Kernel()
+        try:
+            links = kernel.links()
+            rules = nft_read.everything(kernel.netfilter())
+        finally:
+            kernel.close()
+        names = {link.index: link.name for link in links}
+        return {
+            "links": sorted((link.name, link.up, link.group, names.get(link.master, ""), link.alias, link.mac,
+                             link.mtu_bytes, link.kind) for link in links),
+            "addresses": self.shell("ip -o addr | sed -E 's/^[0-9]+: //' | grep -v ' fe80' | sort"),
+            "routes": self.shell("(ip -4 route show table all; ip -6 route | grep -v 'proto kernel')"
+                                 " | sed 's/ linkdown//'"),
+            "rules": _told_rules(rules),
+            "forwarding": procsys.read("net.ipv4.ip_forward"),
+            "sandboxes": sorted(set(os.listdir(netns.DIRECTORY)) - self.before - {OUTSIDE}),
+            "mounts": sorted(line for line in Path("/proc/self/mounts").read_text().splitlines()
+                             if "/netns/" in line and OUTSIDE not in line),
+        }
+
+    def settled(self, wanted: dict[str, object], seconds: float = 3) -> dict[str, object]:
+        """The picture, once it equals the wanted one or the time is over: links may die a moment later."""
+        return until(self.picture, lambda seen: seen == wanted, seconds)
+
+    def leave(self) -> None:
+        """Kill what still runs here and drop its names."""
+        self.minidock("system", "reset", "-f", check=False)
+        for pid in self.strays():
+            os.kill(pid, signal.SIGKILL)
+        for name in set(os.listdir(netns.DIRECTORY)) - self.before - {OUTSIDE}:
+            netns.delete(name)
+
+    def strays(self) -> list[int]:
+        """The processes that carry this host's MINIDOCK_RUN in their environment or arguments, us left out."""
+        mark, found = str(self.directory).encode(), []
+        for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            try:
+                texts = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+            except OSError:
+                continue
+            if mark in texts and pid != os.getpid():
+                found.append(pid)
+        return found
+
+
+@contextlib.contextmanager
+def fresh_host(directory: Path) -> Iterator[Host]:
+    """Stand on a new host of its own, in the middle of a test: its network namespace, its ROOT and RUN."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    before = {key: os.environ.get(key) for key in ("MINIDOCK_ROOT", "MINIDOCK_RUN")}
+    syscalls.unshare(syscalls.CLONE_NEWNET)
+    os.environ.update(MINIDOCK_ROOT=f"{directory}/root", MINIDOCK_RUN=f"{directory}/run")
+    ground = Host(directory)
+    try:
+        yield ground
+    finally:
+        ground.leave()
+        syscalls.setns(home, syscalls.CLONE_NEWNET)
+        os.close(home)
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+
+
+def _told_rules(everything: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
+    """The ruleset without tables and base chains that decide nothing: iptables itself leaves them behind."""
+    busy = {row[1:4] for row in everything if row[0] == "rule"}
+    return [row for row in everything
+            if row[0] == "rule" or (row[0] == "chain" and (not row[4] or row[7] != "ACCEPT" or row[1:4] in busy))]
+
+
+def until(look: Callable[[], T], good: Callable[[T], bool], seconds: float = 3) -> T:
+    """Look again and again until it is good or the time is over; the last look."""
+    deadline = time.monotonic() + seconds
+    seen = look()
+    while not good(seen) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        seen = look()
+    return seen

@@ -1,0 +1,115 @@
+"""What a crash may leave, and what must agree once the next command has put things right."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from minidock.app import repair
+from minidock.app.context import App
+from minidock.kernel import netns, syscalls
+from minidock.sandbox.liveness import alive
+from tests.ground import Host
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@contextlib.contextmanager
+def orphanage() -> Iterator[None]:
+    """While inside, every orphan among our descendants becomes our child (man 2 prctl): none can hide."""
+    syscalls.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        syscalls.prctl(_PR_SET_CHILD_SUBREAPER, 0)
+
+
+def bury() -> bool:
+    """Wait for the dead among our children; says whether any are alive."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                return True
+    return False
+
+
+def childless(seconds: float = 5) -> bool:
+    """Do all our children end within the time?"""
+    deadline = time.monotonic() + seconds
+    while bury():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.003)
+    return True
+
+
+def mend() -> list[str]:
+    """`minidock system repair`, without starting an interpreter for it; what it did."""
+    bury()
+    app = App()
+    try:
+        return [f"{item.what}: {item.done}" for item in repair.repair(app)]
+    finally:
+        app.close()
+
+
+def tidied() -> list[str]:
+    """What any next command does before its own work."""
+    bury()
+    app = App()
+    try:
+        return [f"{item.what}: {item.done}" for item in repair.tidy(app)]
+    finally:
+        app.close()
+
+
+def disagreements(host: Host) -> list[str]:
+    """Every row, name, file and process that contradicts another; nothing may be half done."""
+    ready, unready = _networks(host)
+    names = rows(host.directory / "root/minidock.db", "SELECT id, name FROM containers")
+    known = {container[:12] for container, _ in names}
+    running = rows(host.directory / "run/run.db", "SELECT container, state, pid, pid_started, monitor, "
+                                                    "monitor_started FROM running")
+    short = {row[0][:12] for row in running}
+    found = [f"network {name} is {state}" for name, state in unready]
+    found += [f"run of {row[0][:12]} is {row[1]}, known {row[0][:12] in known}" for row in running
+              if row[1] != "running" or row[0][:12] not in known]
+    found += [f"dead process of {row[0][:12]}" for row in running if not (alive(*row[2:4]) and alive(*row[4:6]))]
+    found += _wrong_scopes(host, ready, short)
+    found += [f"endpoint of {row[0][:12]} is {row[1]}" for row in
+              rows(host.directory / "run/run.db", "SELECT container, state FROM endpoints")
+              if row[1] != "up" or row[0][:12] not in short]
+    spaces = {name for name in os.listdir(netns.DIRECTORY) if name.startswith("md-")} - host.before
+    found += [f"sandbox {name}" for name in sorted(spaces - {f"md-{one}" for one in short})]
+    directory = f"{host.directory}/run/containers"
+    files = set(os.listdir(directory)) if os.path.isdir(directory) else set()
+    return found + [f"files of {name}" for name in sorted(files - known)]
+
+
+def _networks(host: Host) -> tuple[set[str], list[tuple[str, str]]]:
+    found = rows(host.directory / "root/minidock.db", "SELECT id, name, state FROM networks")
+    return ({row[0][:12] for row in found if row[2] == "ready"},
+            [(row[1], row[2]) for row in found if row[2] != "ready"])
+
+
+def _wrong_scopes(host: Host, ready: set[str], running: set[str]) -> list[str]:
+    scopes = rows(host.directory / "run/run.db", "SELECT scope, state FROM scopes")
+    found = [f"scope {scope} is {state}" for scope, state in scopes if state != "built"]
+    allowed = {"host": {""}, "network": ready, "container": running}
+    found += [f"scope {scope} is nobody's" for scope, _ in scopes
+              if [*scope.split("/"), ""][1] not in allowed[scope.split("/")[0]]]
+    orphans = rows(host.directory / "run/run.db",
+                    "SELECT scope, kind FROM journal WHERE scope NOT IN (SELECT scope FROM scopes)")
+    return found + [f"journal row of {scope}: {kind}" for scope, kind in orphans]
+
+
+def rows(path: os.PathLike[str], query: str) -> list[tuple[Any, ...]]:
+    """What a query finds in a database that may not be there yet."""
+    if not os.path.exists(path):
+        return []
+    with contextlib.closing(sqlite3.connect(path)) as sql:
+        return sql.execute(query).fetchall()

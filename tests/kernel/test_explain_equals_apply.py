@@ -1,0 +1,185 @@
+"""Explain equals apply: the printed commands, run by a shell on one host, make what the engine makes on another.
+
+And the way back. A case is what is there before, what `net create` gets, and what a container on it gets; later
+drivers add lines to the table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minidock.cli.group import cli
+from tests.closeup import closeup, difference
+from tests.ground import Host, fresh_host, until
+
+OPTION = "com.docker.network."
+SUBNET = ("--subnet", "172.28.0.0/16")
+FORWARDING = "sysctl -qw net.ipv4.ip_forward=1"
+UNFILTERED = "sysctl -qw net.bridge.bridge-nf-call-iptables=0"
+SHARED = "ip link add shared address 02:00:00:00:00:77 type bridge"
+ADOPTED = (*SUBNET, "-o", f"{OPTION}bridge.name=shared")
+
+# name: (what is there before, words of `net create` (None: a predefined network is used), words of `run`)
+CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
+    "plain": ("", SUBNET, ("--net", "br0")),
+    "plain-forwarding": (FORWARDING, SUBNET, ("--net", "br0")),
+    "plain-closed": ("iptables -P FORWARD DROP", SUBNET, ("--net", "br0")),
+    "chosen-subnet": ("", (), ("--net", "br0")),
+    "internal": ("", (*SUBNET, "--internal"), ("--net", "br0")),
+    "internal-forwarding": (FORWARDING, (*SUBNET, "--internal"), ("--net", "br0")),
+    "internal-no-icc": ("", (*SUBNET, "--internal", "-o", f"{OPTION}bridge.enable_icc=false"), ("--net", "br0")),
+    "no-icc": ("", (*SUBNET, "-o", f"{OPTION}bridge.enable_icc=false"), ("--net", "br0")),
+    "no-icc-unfiltered": (UNFILTERED, (*SUBNET, "-o", f"{OPTION}bridge.enable_icc=false"), ("--net", "br0")),
+    "no-masquerade": ("", (*SUBNET, "-o", f"{OPTION}bridge.enable_ip_masquerade=false"), ("--net", "br0")),
+    "mtu": ("", (*SUBNET, "-o", f"{OPTION}driver.mtu=1400"), ("--net", "br0")),
+    "bridge-name": ("", (*SUBNET, "-o", f"{OPTION}bridge.name=lab"), ("--net", "br0")),
+    "adopted": (SHARED, ADOPTED, ("--net", "br0")),
+    "adopted-up": (f"{SHARED} && ip link set shared up", ADOPTED, ("--net", "br0")),
+    "adopted-with-address": (f"{SHARED} && ip addr add 172.28.0.1/16 brd + dev shared && ip link set shared up",
+                             ADOPTED, ("--net", "br0")),
+    "ifname-prefix": ("", (*SUBNET, "-o", f"{OPTION}container_iface_prefix=net"), ("--net", "br0")),
+    "gateway-and-range": ("", (*SUBNET, "--gateway", "172.28.5.254", "--ip-range", "172.28.5.0/24"),
+                          ("--net", "br0")),
+    "smallest": ("", ("--subnet", "172.28.0.0/30"), ("--net", "br0")),
+    "fixed-address": ("", SUBNET, ("--net", "br0", "--ip", "172.28.9.9", "--mac-address", "02:42:ac:1c:09:09")),
+    "users-own-rule": ("iptables -N MINIDOCK-USER && iptables -A MINIDOCK-USER -s 10.9.0.0/16 -j DROP", SUBNET,
+                       ("--net", "br0")),
+    "default-network": ("", None, ()),
+    "default-network-forwarding": (FORWARDING, None, ()),
+    "none": ("", None, ("--net", "none")),
+    "none-forwarding": (FORWARDING, None, ("--net", "none")),
+    "host": ("", None, ("--net", "host")),
+    "host-forwarding": (FORWARDING, None, ("--net", "host")),
+}
+
+# What stays when all is removed: a foreign bridge that was down is left up, and bridged frames stay visible to
+# iptables, for others may count on it by now.
+LASTING = {
+    "adopted": {"/host/links/shared/flags", "/host/links/shared/qdisc"},
+    "no-icc-unfiltered": {"/host/sysctls//proc/sys/net/bridge/bridge-nf-call-iptables"},
+}
+
+
+@pytest.fixture(autouse=True)
+def seed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Both hosts make the same choices."""
+    monkeypatch.setenv("MINIDOCK_SEED", "explain equals apply")
+    yield
+
+
+class Tale:
+    """What the engine did on its host: the scripts it printed beforehand, and how the host looked after each."""
+
+    def __init__(self) -> None:
+        self.chapters: list[tuple[str, dict[str, Any]]] = []
+
+    def act(self, host: Host, *words: str) -> None:
+        """Let minidock print the script of a command, then do it, then look."""
+        at = next((i for i, word in enumerate(words) if word == "sleep"), len(words))
+        script = _printed(*words[:at], "--dry-run", "--script", "-", *words[at:])
+        host.minidock(*words)
+        self.chapters.append((script, closeup(host)))
+
+
+def _printed(*words: str) -> str:
+    """What a command prints, run inside this process: a hundred of them cost a minute otherwise."""
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        cli.main(list(words), prog_name="minidock", standalone_mode=False)
+    return text.getvalue()
+
+
+def _told(tmp_path: Path, name: str) -> Tale:
+    before, create, run = CASES[name]
+    tale = Tale()
+    with fresh_host(tmp_path / "engine") as host:
+        host.shell(before or ":")
+        tale.chapters.append(("", closeup(host)))
+        if create is not None:
+            tale.act(host, "net", "create", "br0", *create)
+        tale.act(host, "run", "-d", "--name", "c1", *run, "sleep", "100")
+        tale.act(host, "rm", "-f", "c1")
+        if create is not None:
+            tale.act(host, "net", "rm", "br0")
+        tale.act(host, "system", "reset", "-f")
+    return tale
+
+
+def _run_script(script: str) -> None:
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n{script}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_printed_commands_make_what_the_engine_makes(name: str, tmp_path: Path) -> None:
+    """Step by step: create, run, rm -f, net rm, reset; after each the two hosts and their sandboxes look alike."""
+    tale = _told(tmp_path, name)
+    with fresh_host(tmp_path / "script") as host:
+        host.shell(CASES[name][0] or ":")
+        for script, wanted in tale.chapters:
+            _run_script(script)
+            seen = until(lambda: difference(wanted, closeup(host)), lambda found: not found, 2)  # noqa: B023
+            assert not seen, "\n".join([script, *seen])
+    left = difference(tale.chapters[0][1], tale.chapters[-1][1])
+    assert {line.partition(":")[0] for line in left} == LASTING.get(name, set()), "\n".join(left)
+
+
+def test_a_closeup_sees_what_it_must_see(host: Host) -> None:
+    """The comparison can fail: a hairpin flag, a sysctl, a rule, a route and an alias are all noticed."""
+    host.minidock("net", "create", "br0", *SUBNET, "-o", f"{OPTION}bridge.name=lab")
+    host.minidock("run", "-d", "--name", "c1", "--net", "br0", "sleep", "100")
+    (sandbox,) = host.picture()["sandboxes"]  # type: ignore[misc]
+    port = host.shell("ip -o link show master lab").split()[1].partition("@")[0]
+    before = closeup(host)
+    for change in (f"bridge link set dev {port} hairpin off", "sysctl -qw net.ipv4.conf.lab.route_localnet=0",
+                   f"ip netns exec {sandbox} sysctl -qw net.ipv4.conf.eth0.arp_notify=0",
+                   "iptables -D MINIDOCK-USER -j RETURN 2>/dev/null; iptables -I FORWARD -s 1.2.3.4 -j DROP",
+                   f"ip -n {sandbox} route del default", f"ip link set {port} alias other"):
+        host.shell(change)
+        after = closeup(host)
+        assert difference(before, after), change
+        before = after
+
+
+def test_the_process_of_a_container_is_one_labelled_line(host: Host) -> None:
+    """The script holds it as a comment, for it would not end; nothing else of the script is one."""
+    host.minidock("net", "create", "br0", *SUBNET)
+    words = ("run", "-d", "--name", "c1", "--net", "br0", "--dry-run", "--script", "-", "sleep", "100")
+    script = host.minidock(*words).stdout
+    labelled = [line for line in script.splitlines() if line.startswith("# process: ")]
+    assert len(labelled) == 1
+    assert "sleep 100" in labelled[0]
+    assert not [line for line in script.splitlines() if "sleep 100" in line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("words", [("net", "create", "br0", *SUBNET), ("run", "--name", "c1", "true"),
+                                   ("run", "-d", "--name", "c1", "--net", "none", "true")])
+def test_a_rehearsal_on_a_fresh_host_does_nothing_to_the_kernel(host: Host, words: tuple[str, ...]) -> None:
+    """The first command of all may be a --dry-run; control: the same command without it changes the picture."""
+    before = closeup(host)
+    at = len(words) - 1 if words[0] == "run" else len(words)
+    told = host.minidock(*words[:at], "--dry-run", *words[at:]).stdout
+    assert "operations would be done" in told
+    assert not difference(before, closeup(host))
+    assert not host.minidock("ps", "-aq").stdout
+    during = host.minidock(*words[:at], "--explain", *words[at:])
+    assert "operations done" in during.stderr
+    if words[0] == "net":
+        assert difference(before, closeup(host))
+
+
+def test_the_script_of_the_deed_is_the_script_of_the_rehearsal(host: Host) -> None:
+    """What --script writes while doing it is what --dry-run --script printed before."""
+    for at, words in ((3, ("net", "create", "br0", *SUBNET)), (2, ("run", "-d", "--name", "c1", "sleep", "9"))):
+        telling = ("--script", "-") if words[0] == "net" else ("--script", f"{host.directory}/script")
+        told = host.minidock(*words[:at], "--dry-run", "--script", "-", *words[at:]).stdout
+        deed = host.minidock(*words[:at], *telling, *words[at:]).stdout
+        if words[0] == "run":
+            deed = (host.directory / "script").read_text()
+        assert deed.partition("#!")[2] == told.partition("#!")[2]
