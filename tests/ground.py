@@ -90,7 +90,7 @@ class Host:
                              if "/netns/" in line and OUTSIDE not in line),
         }
 
-    def settled(self, wanted: dict[str, object], seconds: float = 3) -> dict[str, object]:
+    def settled(self, wanted: dict[str, object], seconds: float = 10) -> dict[str, object]:
         """The picture, once it equals the wanted one or the time is over: links may die a moment later."""
         return until(self.picture, lambda seen: seen == wanted, seconds)
 
@@ -140,7 +140,7 @@ def _told_rules(everything: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]
             if row[0] == "rule" or (row[0] == "chain" and (not row[4] or row[7] != "ACCEPT" or row[1:4] in busy))]
 
 
-def until(look: Callable[[], T], good: Callable[[T], bool], seconds: float = 3) -> T:
+def until(look: Callable[[], T], good: Callable[[T], bool], seconds: float = 10) -> T:
     """Look again and again until it is good or the time is over; the last look."""
     deadline = time.monotonic() + seconds
     seen = look()
