@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable
 
@@ -25,14 +26,17 @@ _LACKING = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO)
 
 Witness = Callable[[str, KernelObject, bool], None]  # scope, object, made (True) or unmade (False)
+Removing = Callable[[], contextlib.AbstractContextManager[None]]  # held from the intent to remove until it is done
 
 
 class Engine:
     """Brings plans into the kernel and out of it again."""
 
-    def __init__(self, kernel: Kernel, journal: Journal, witness: Witness | None = None) -> None:
+    def __init__(self, kernel: Kernel, journal: Journal, witness: Witness | None = None,
+                 removing: Removing = contextlib.nullcontext) -> None:
         self.kernel = kernel
         self.journal = journal
+        self._removing = removing
         self._witness: Witness = witness or (lambda scope, made, up: None)
 
     def build(self, scope: str, plan: Plan) -> None:
@@ -67,10 +71,18 @@ class Engine:
         What lives inside a namespace that goes too is left to die with it. Raises `Leftovers` at the end if
         something would not go; its rows stay for the next repair.
         """
+        with self._removing():
+            failures = self._raze(scope)
+        if failures:
+            raise Leftovers(f"{scope}: not everything could be removed: {'; '.join(failures)}",
+                            "run: minidock system repair")
+
+    def _raze(self, scope: str) -> list[str]:
         self.journal.razing(scope)
         entries = self.journal.entries(scope)
         doomed = {entry.object.makes for entry in entries} - {""}
-        rows, failures = [], []
+        rows: list[int] = []
+        failures: list[str] = []
         for entry in reversed(entries):
             failure = None if entry.object.home in doomed else self._unmake(entry)
             if failure:
@@ -79,9 +91,7 @@ class Engine:
                 rows.append(entry.row)
         self.kernel.settle()
         self.journal.close(scope, rows)
-        if failures:
-            raise Leftovers(f"{scope}: not everything could be removed: {'; '.join(failures)}",
-                            "run: minidock system repair")
+        return failures
 
     def _unmake(self, entry: Entry) -> str:
         try:

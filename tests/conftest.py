@@ -7,6 +7,7 @@ needs a host asks for `host`: a fresh network namespace with its own MINIDOCK_RO
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,12 @@ from tests.ground import Host
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the machine's network and mounts; without root the unit tests still run."""
+    """Leave the machine's network and mounts; without root the unit tests still run.
+
+    Started in a script's background, we would have Ctrl-C ignored, and so would every program we start (bash(1)).
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if os.geteuid() == 0:
         syscalls.unshare(syscalls.CLONE_NEWNET | syscalls.CLONE_NEWNS)
         syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)

@@ -29,7 +29,7 @@ def configured(app: App, wanted: Container) -> Container:
     _check(wanted)
     _check_addresses(wanted, network)
     name = wanted.name or identity.container_name(app.state.containers.names())
-    container_id = identity.new_id(f"container/{name}")
+    container_id = identity.new_id(f"container/{name}", app.state.containers.ids())
     own_host = os.uname().nodename
     hostname = wanted.hostname or (own_host if network.driver == "host" else container_id[:12])
     mode = network.name if wanted.network_mode in ("default", network.id) else wanted.network_mode

@@ -24,7 +24,8 @@ class App:
         self.kernel = Kernel(lingering)
         self.story = Story()
         self.dry = dry
-        self.engine = (Rehearsal if dry else Engine)(self.kernel, self.state.journal, self.story.tell)
+        self.engine = (Rehearsal if dry else Engine)(self.kernel, self.state.journal, self.story.tell,
+                                                     self.state.removing)
 
     def facts(self) -> Facts:
         """Look at the host once."""

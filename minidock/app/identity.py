@@ -27,13 +27,16 @@ def _digits(purpose: str, count: int) -> str:
     return sha256(f"{seed}/{purpose}".encode()).hexdigest()[:count]
 
 
-def new_id(purpose: str) -> str:
-    """A 64-digit id that starts with a letter among its first twelve: Docker skips ids that look like numbers."""
+def new_id(purpose: str, taken: Container[str] = ()) -> str:
+    """A 64-digit id that nobody has, with a letter among its first twelve: Docker skips ids that look like numbers.
+
+    Under a seed a renamed container still has the id that its old name gives.
+    """
     for attempt in range(100):
         found = _digits(f"{purpose}/{attempt}", 64)
-        if not found[:12].isdigit():
+        if not found[:12].isdigit() and found not in taken:
             return found
-    raise AssertionError("unreachable: a hundred all-digit ids")
+    raise AssertionError("unreachable: a hundred ids all digits or taken")
 
 
 def mac(purpose: str) -> str:

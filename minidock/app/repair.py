@@ -152,13 +152,9 @@ def _lost_objects(app: App) -> list[Repaired]:
 
 
 def _put_rules_right(app: App) -> list[Repaired]:
-    """Again, if a container ended meanwhile: its rules, read from the journal before, were written once more."""
-    repaired: list[Repaired] = []
-    while _rules_differ(app) and len(repaired) < _ROUNDS:
-        repaired.append(_replace_rules(app))
-        if app.dry:
-            break
-    return repaired[:1]
+    """No container may end meanwhile: its rules, read from the journal before, would be written once more."""
+    with app.state.unremoved():
+        return [_replace_rules(app)] if _rules_differ(app) else []
 
 
 def _restore(app: App, entry: Entry) -> Repaired | None:

@@ -85,6 +85,14 @@ class State:
         """Held while a container starts or is cleaned up."""
         return locked(f"{self.run}/locks/container-{container_id[:12]}")
 
+    def removing(self) -> contextlib.AbstractContextManager[None]:
+        """Shared by all who remove objects: none goes while `unremoved` is held."""
+        return locked(f"{self.run}/locks/removing", shared=True)
+
+    def unremoved(self) -> contextlib.AbstractContextManager[None]:
+        """Held while rules are compared with the journal: a rule read there is not removed before we are done."""
+        return locked(f"{self.run}/locks/removing")
+
     def free_lock(self, kind: str, short: str) -> contextlib.AbstractContextManager[bool]:
         """Taken only if nobody works on that network or container (or, with no `short`, the host scope) now."""
         return locked_if_free(f"{self.run}/locks/{kind}-{short}" if short else f"{self.run}/locks/{kind}")

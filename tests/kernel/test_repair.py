@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from minidock.app import repair
 from minidock.app.context import App
 from minidock.drivers import bridge
 from minidock.engine import Engine
+from minidock.kernel import nft, nft_read
 from minidock.kernel.handle import Kernel
 from minidock.model.network import Network, Pool
 from minidock.objects import KernelObject
@@ -206,6 +208,28 @@ def test_a_setting_changed_by_hand_is_not_fought_over(ready: Host) -> None:
     ready.shell(f"ip link set {bridge_of(ready)} mtu 1400")
     assert ready.minidock("system", "repair").stdout == QUIET
     assert "mtu 1400" in ready.shell(f"ip link show {bridge_of(ready)}")
+
+
+def test_a_container_that_ends_meanwhile_leaves_no_rule(ready: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rules are in the journal when repair reads it: they must not be written after they were removed."""
+    ready.shell("iptables -t raw -F")
+    write, ending = nft.replace, []
+
+    def write_late(*words: Any) -> Any:
+        ending.append(ready.start("rm", "-f", "web", stdout=subprocess.DEVNULL))
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for us; if it did not, it would be over now
+            ending[0].wait(2)
+        return write(*words)
+
+    monkeypatch.setattr(nft, "replace", write_late)
+    app = App()
+    assert [done.what for done in repair.repair(app)] == ["firewall rules"]
+    assert ending[0].wait(30) == 0
+    scopes = {entry.scope for entry in app.state.journal.entries()}
+    app.close()
+    with contextlib.closing(Kernel()) as kernel:
+        owners = {rule.owner for rule in nft_read.owned(kernel.netfilter())}
+    assert owners and owners <= scopes
 
 
 @contextlib.contextmanager

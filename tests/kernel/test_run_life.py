@@ -216,6 +216,14 @@ def test_a_stopped_container_does_not_hold_its_network(br0: Host) -> None:
     assert done.returncode == 3 and "failed to set up container networking: network" in done.stderr
 
 
+def test_a_renamed_container_and_a_new_one_of_its_old_name(br0: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seed gives both the same id if it asks the name alone."""
+    monkeypatch.setenv("MINIDOCK_SEED", "twins")
+    first = br0.minidock("create", "--name", "old", "--net", "br0", "true").stdout
+    br0.minidock("rename", "old", "new")
+    assert br0.minidock("create", "--name", "old", "--net", "br0", "true").stdout not in ("", first)
+
+
 def test_rename_and_remove(br0: Host) -> None:
     """The new name counts at once, also while it runs; rm -f kills; several at once."""
     detached(br0, "old", "sleep", "100")
