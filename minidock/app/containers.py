@@ -28,20 +28,15 @@ def configured(app: App, wanted: Container) -> Container:
     network = app.state.networks.find("bridge" if wanted.network_mode == "default" else wanted.network_mode)
     _check(wanted)
     _check_addresses(wanted, network)
-    name = wanted.name or identity.container_name(app.state.containers.names())
-    container_id = identity.new_id(f"container/{name}", app.state.containers.ids())
+    name = wanted.name or identity.container_name(lambda name: bool(app.state.containers.holder(name)))
+    container_id = identity.new_id(f"container/{name}", lambda found: app.state.containers.get(found) is not None)
     own_host = os.uname().nodename
     hostname = wanted.hostname or (own_host if network.driver == "host" else container_id[:12])
     mode = network.name if wanted.network_mode in ("default", network.id) else wanted.network_mode
     container = wanted.but(id=container_id, name=name, created=now(), network=network.id, hostname=hostname,
                            network_mode=mode if network.driver != "host" else "host")
-    _check_name_free(app, container)
+    app.state.containers.refuse_taken_name(name)
     return container
-
-
-def _check_name_free(app: App, container: Container) -> None:
-    if container.name in app.state.containers.names():
-        app.state.containers.refuse_taken_name(container.name)
 
 
 def check_name(name: str) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Callable
 
 _ADJECTIVES = ("able bold brave brisk bright calm clever cosy deft eager fair fond gentle glad happy hardy keen kind"
                " lively lucid merry mild modest neat nimble noble patient plain proud quick quiet ready serene sharp"
@@ -27,14 +27,14 @@ def _digits(purpose: str, count: int) -> str:
     return sha256(f"{seed}/{purpose}".encode()).hexdigest()[:count]
 
 
-def new_id(purpose: str, taken: Container[str] = ()) -> str:
+def new_id(purpose: str, taken: Callable[[str], bool] = lambda name: False) -> str:
     """A 64-digit id that nobody has, with a letter among its first twelve: Docker skips ids that look like numbers.
 
     Under a seed a renamed container still has the id that its old name gives.
     """
     for attempt in range(100):
         found = _digits(f"{purpose}/{attempt}", 64)
-        if not found[:12].isdigit() and found not in taken:
+        if not found[:12].isdigit() and not taken(found):
             return found
     raise AssertionError("unreachable: a hundred ids all digits or taken")
 
@@ -51,12 +51,12 @@ def ifname(purpose: str) -> str:
     return "veth" + _digits(f"ifname/{purpose}", 7)
 
 
-def container_name(taken: Container[str]) -> str:
+def container_name(taken: Callable[[str], bool]) -> str:
     """A name nobody has, as Docker's: adjective_surname, here of people the network is owed to."""
     for attempt in range(10_000):
         number = int(_digits(f"name/{attempt}", 8), 16)
         found = f"{_ADJECTIVES[number % len(_ADJECTIVES)]}_{_PIONEERS[number // 97 % len(_PIONEERS)]}"
         found += str(attempt) if attempt > 50 else ""
-        if found not in taken:
+        if not taken(found):
             return found
     raise AssertionError("unreachable: ten thousand names taken")

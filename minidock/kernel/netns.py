@@ -90,7 +90,11 @@ def name(name: str, pid: int) -> None:
 
 
 def _share_directory() -> None:
-    """Make /run/netns a shared mount, as `ip netns` does: an unmount then reaches every mount namespace."""
+    """Make /run/netns a shared mount, as `ip netns` does: an unmount then reaches every mount namespace.
+
+    It gets a peer group of its own, not that of the mount below it, as a plain bind would: each name would be
+    mounted there once more.
+    """
     os.makedirs(DIRECTORY, 0o755, exist_ok=True)
     try:
         syscalls.mount(None, DIRECTORY, None, syscalls.MS_SHARED | syscalls.MS_REC)
@@ -98,6 +102,7 @@ def _share_directory() -> None:
         if error.errno != errno.EINVAL:  # not yet a mount point
             raise
         syscalls.mount(DIRECTORY, DIRECTORY, None, syscalls.MS_BIND | syscalls.MS_REC)
+        syscalls.mount(None, DIRECTORY, None, syscalls.MS_PRIVATE | syscalls.MS_REC)
         syscalls.mount(None, DIRECTORY, None, syscalls.MS_SHARED | syscalls.MS_REC)
 
 

@@ -25,6 +25,7 @@ _MASKED = (  # moby's oci/defaults.go
     *("/sys/firmware", "/sys/devices/virtual/powercap"),
 )
 _READ_ONLY = tuple(f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger"))
+_NAMESPACES = "/run/netns"
 _PLAIN = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 
@@ -38,8 +39,8 @@ class Tree(Record):
 
 def furnish(process: Process, etc_dir: str) -> None:
     """Turn this process's new copy of the host's mounts into the container's."""
-    # Slave, not private: an unmount of /run/netns/x on the host must reach us, or that namespace never dies.
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_SLAVE)
+    _lose_sight_of_sandboxes()
     trees = [*_take_given(etc_dir), *(_take_bind(bind) for bind in _outer_first(process.binds))]
     nodes = devices.take() if _in_user_namespace() else {}
     _renew_views()
@@ -55,6 +56,18 @@ def furnish(process: Process, etc_dir: str) -> None:
         _place(tree, may_create=bool(process.rootfs) or tree.target.startswith("/dev/"))
     if not process.privileged:
         _hide()
+
+
+def _lose_sight_of_sandboxes() -> None:
+    """Let go of the names of network namespaces, the others' and our own.
+
+    A namespace that has a name here never dies (man 8 ip-netns); and each new name on the host would be told to every
+    container, so that the thousandth would cost a thousand times the first.
+    """
+    with contextlib.suppress(OSError):  # not mounted: nobody has named one yet
+        syscalls.umount(_NAMESPACES, syscalls.MNT_DETACH)
+        for name in os.listdir(_NAMESPACES):  # where `ip netns` mounted it first, all are in the mount below too
+            syscalls.umount(f"{_NAMESPACES}/{name}", syscalls.MNT_DETACH)
 
 
 def _in_user_namespace() -> bool:

@@ -72,20 +72,21 @@ class Journal:
 
     def razing(self, scope: str) -> None:
         """The scope and its children are being removed: from here there is no way back but through."""
-        self._sql.execute("UPDATE scopes SET state = 'razing' WHERE scope = ? OR scope GLOB ?", _under(scope))
+        self._sql.execute("UPDATE scopes SET state = 'razing' WHERE scope = ? OR scope > ? AND scope < ?",
+                          _under(scope))
 
     def close(self, scope: str, rows: list[int]) -> None:
         """The scope's objects are gone, all of them or these rows."""
         with self._database.transaction() as sql:
             sql.executemany("DELETE FROM journal WHERE row = ?", [(row,) for row in rows])
-            sql.execute("DELETE FROM scopes WHERE (scope = ?1 OR scope GLOB ?2) AND NOT EXISTS "
+            sql.execute("DELETE FROM scopes WHERE (scope = ? OR scope > ? AND scope < ?) AND NOT EXISTS "
                         "(SELECT 1 FROM journal WHERE journal.scope = scopes.scope)", _under(scope))
 
     def entries(self, scope: str = "") -> list[Entry]:
         """The objects of a scope and its children, or of all, in the order they were built."""
-        where, values = ("WHERE journal.scope = ? OR journal.scope GLOB ?", _under(scope)) if scope else ("", ())
+        where = "WHERE journal.scope = ? OR journal.scope > ? AND journal.scope < ?" if scope else ""
         rows = self._sql.execute("SELECT row, journal.scope, object, memo FROM journal JOIN scopes USING (scope) "
-                                 f"{where} ORDER BY seq, row", values).fetchall()
+                                 f"{where} ORDER BY seq, row", _under(scope) if scope else ()).fetchall()
         return [Entry(row, name, unpack(json.loads(text), _KINDS), json.loads(memo) if memo else None)
                 for row, name, text, memo in rows]
 
@@ -96,5 +97,6 @@ class Journal:
                                      states).fetchall()
 
 
-def _under(scope: str) -> tuple[str, str]:
-    return scope, f"{scope}/*"
+def _under(scope: str) -> tuple[str, str, str]:
+    """The scope, and the bounds of its children's names: an index finds them ("0" follows "/")."""
+    return scope, f"{scope}/", f"{scope}0"

@@ -121,14 +121,6 @@ class Containers:
         row = self._sql.execute("SELECT id FROM containers WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else ""
 
-    def names(self) -> set[str]:
-        """All names taken."""
-        return {row[0] for row in self._sql.execute("SELECT name FROM containers")}
-
-    def ids(self) -> set[str]:
-        """All ids taken."""
-        return {row[0] for row in self._sql.execute("SELECT id FROM containers")}
-
     def find(self, reference: str) -> Container:
         """By full id, name, or unique id prefix."""
         reference = _legible(reference)

@@ -7,6 +7,8 @@ CREATE TABLE scopes (
     state TEXT NOT NULL CHECK (state IN ('building', 'built', 'razing')),
     seq   INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX scope_state ON scopes (state);
+CREATE INDEX scope_order ON scopes (seq);
 CREATE TABLE journal (
     row    INTEGER PRIMARY KEY AUTOINCREMENT,
     scope  TEXT NOT NULL,
@@ -41,3 +43,4 @@ CREATE TABLE endpoints (
     UNIQUE (network, address)
 ) WITHOUT ROWID;
 CREATE INDEX endpoint_container ON endpoints (container);
+CREATE INDEX endpoint_lease ON endpoints (network, address, container); -- all leases without reading a row
