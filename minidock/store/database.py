@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from minidock.errors import Conflict, MinidockError, Unsupported
 from minidock.kernel import netns
@@ -120,6 +120,11 @@ class Database:
                     self.sql.execute("ROLLBACK")
                 raise
             self.sql.execute("COMMIT")
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """One statement, a transaction by itself."""
+        with _plain_words(self.path):
+            return self.sql.execute(statement, values)
 
     def close(self) -> None:
         """Close the file."""

@@ -33,7 +33,6 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sql = database.sql
 
     def open(self, scope: str) -> None:
         """Begin a scope: it is built exactly once."""
@@ -44,36 +43,36 @@ class Journal:
 
     def built(self, scope: str) -> None:
         """The scope is complete."""
-        self._sql.execute("UPDATE scopes SET state = 'built' WHERE scope = ?", (scope,))
+        self._database.execute("UPDATE scopes SET state = 'built' WHERE scope = ?", (scope,))
 
     def is_built(self, scope: str) -> bool:
         """Is the scope complete?"""
-        row = self._sql.execute("SELECT state FROM scopes WHERE scope = ?", (scope,)).fetchone()
+        row = self._database.execute("SELECT state FROM scopes WHERE scope = ?", (scope,)).fetchone()
         return bool(row and row[0] == "built")
 
     def has(self, scope: str) -> bool:
         """Is there such a scope, in whatever state?"""
-        return self._sql.execute("SELECT 1 FROM scopes WHERE scope = ?", (scope,)).fetchone() is not None
+        return self._database.execute("SELECT 1 FROM scopes WHERE scope = ?", (scope,)).fetchone() is not None
 
     def intend(self, scope: str, made: KernelObject) -> int:
         """Write down what is about to be made."""
         text = json.dumps(pack(made))
-        cursor = self._sql.execute("INSERT INTO journal (scope, kind, object) VALUES (?, ?, ?)",
-                                   (scope, type(made).__name__, text))
+        cursor = self._database.execute("INSERT INTO journal (scope, kind, object) VALUES (?, ?, ?)",
+                                        (scope, type(made).__name__, text))
         return int(cursor.lastrowid or 0)
 
     def note(self, row: int, memo: Any) -> None:
         """Keep what the creation told us."""
-        self._sql.execute("UPDATE journal SET memo = ? WHERE row = ?", (json.dumps(memo), row))
+        self._database.execute("UPDATE journal SET memo = ? WHERE row = ?", (json.dumps(memo), row))
 
     def forget(self, row: int) -> None:
         """The object is proven absent."""
-        self._sql.execute("DELETE FROM journal WHERE row = ?", (row,))
+        self._database.execute("DELETE FROM journal WHERE row = ?", (row,))
 
     def razing(self, scope: str) -> None:
         """The scope and its children are being removed: from here there is no way back but through."""
-        self._sql.execute("UPDATE scopes SET state = 'razing' WHERE scope = ? OR scope > ? AND scope < ?",
-                          _under(scope))
+        self._database.execute("UPDATE scopes SET state = 'razing' WHERE scope = ? OR scope > ? AND scope < ?",
+                               _under(scope))
 
     def close(self, scope: str, rows: list[int]) -> None:
         """The scope's objects are gone, all of them or these rows."""
@@ -85,16 +84,16 @@ class Journal:
     def entries(self, scope: str = "") -> list[Entry]:
         """The objects of a scope and its children, or of all, in the order they were built."""
         where = "WHERE journal.scope = ? OR journal.scope > ? AND journal.scope < ?" if scope else ""
-        rows = self._sql.execute("SELECT row, journal.scope, object, memo FROM journal JOIN scopes USING (scope) "
-                                 f"{where} ORDER BY seq, row", _under(scope) if scope else ()).fetchall()
+        rows = self._database.execute("SELECT row, journal.scope, object, memo FROM journal JOIN scopes USING (scope) "
+                                      f"{where} ORDER BY seq, row", _under(scope) if scope else ()).fetchall()
         return [Entry(row, name, unpack(json.loads(text), _KINDS), json.loads(memo) if memo else None)
                 for row, name, text, memo in rows]
 
     def scopes(self, *states: str) -> Iterator[tuple[str, str]]:
         """(scope, state) of all scopes in these states, in the order they were built."""
         marks = ",".join("?" * len(states))
-        yield from self._sql.execute(f"SELECT scope, state FROM scopes WHERE state IN ({marks}) ORDER BY seq",
-                                     states).fetchall()
+        yield from self._database.execute(f"SELECT scope, state FROM scopes WHERE state IN ({marks}) ORDER BY seq",
+                                          states).fetchall()
 
 
 def _under(scope: str) -> tuple[str, str, str]:

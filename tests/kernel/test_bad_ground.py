@@ -83,7 +83,7 @@ def test_a_full_disk(host: Host, place: str) -> None:
     """ROOT or RUN on a small tmpfs that is full; with room again, all is well."""
     target = host.directory / place
     os.makedirs(target)
-    syscalls.mount("tmpfs", str(target), "tmpfs", 0, "size=400k")
+    syscalls.mount("tmpfs", str(target), "tmpfs", 0, "size=1200k")
     try:
         host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16")
         fill(target / "ballast")
@@ -91,6 +91,31 @@ def test_a_full_disk(host: Host, place: str) -> None:
         refused(host, f"full-{place}-run", "run --rm --net br0 true", 125)
         os.unlink(target / "ballast")
         host.minidock("run", "--rm", "--net", "br0", "true")
+        host.minidock("system", "reset", "-f")
+    finally:
+        syscalls.umount(str(target), syscalls.MNT_DETACH)
+
+
+@pytest.mark.parametrize("place", ["root", "run"])
+def test_a_disk_that_fills_midway(host: Host, place: str) -> None:
+    """However much room there is, the command works or says why it cannot; with room again nothing is left of it."""
+    target = host.directory / place
+    os.makedirs(target)
+    syscalls.mount("tmpfs", str(target), "tmpfs", 0, "size=3m")
+    try:
+        host.minidock("run", "--rm", "--name", "con", "true")
+        before, codes = host.picture(), set()
+        for pages in (1, 3, 6, 10, 15, 25, 40, 60, 90, 400):
+            fill(target / "ballast")
+            os.truncate(target / "ballast", max(0, (target / "ballast").stat().st_size - pages * 4096))
+            done = host.minidock("run", "--rm", "--name", "con", "true", check=False)
+            assert (done.returncode, "is full" in done.stderr) in ((0, False), (125, True)), done.stderr
+            codes.add(done.returncode)
+            os.unlink(target / "ballast")
+            host.minidock("rm", "-f", "con", check=False)
+        assert codes == {0, 125}
+        assert host.settled(before) == before
+        assert host.minidock("system", "repair").stdout == "nothing to repair\n"
         host.minidock("system", "reset", "-f")
     finally:
         syscalls.umount(str(target), syscalls.MNT_DETACH)
