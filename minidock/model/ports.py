@@ -164,6 +164,18 @@ def publish_all(exposed: Iterable[ContainerPort], specs: Iterable[PortSpec]) -> 
                  for item in dict.fromkeys(exposed) if item not in published)
 
 
+def specs_of(ports: Iterable[str], expose: Iterable[str], everything: bool) -> tuple[PortSpec, ...]:
+    """What the words of -p, --expose and -P (`everything`) of one container publish."""
+    given = tuple(dict.fromkeys(map(parse, ports)))
+    return (*given, *publish_all(exposed_by((), expose), given)) if everything else given
+
+
+def exposed_by(ports: Iterable[str], expose: Iterable[str]) -> tuple[ContainerPort, ...]:
+    """The ports a container exposes: what -p publishes is exposed too."""
+    found = [port for text in expose for port in parse_expose(text)]
+    return tuple(dict.fromkeys([*found, *(port for text in ports for port in parse(text).ports)]))
+
+
 def _from_csv(text: str) -> str:
     """published=8080,target=80,protocol=udp in the short form.
 
