@@ -144,12 +144,13 @@ def _bind(bindings: tuple[PortBinding, ...], sockets: list[int]) -> None:
 
 def _explained(place: Place, error: OSError, bindings: tuple[PortBinding, ...]) -> MinidockError:
     proto, address, port = place
+    inside = next(item.port for binding in bindings for item in binding.each if place in item.places)
     what = f"failed to bind host port {address}:{port}/{proto}: {(error.strerror or '').lower()}"
     if error.errno == errno.EADDRINUSE:
         found = portsockets.holder(proto, str(address), port)
         by = f" by {found[1]} (pid {found[0]})" if found else " by a program of this host"
         return Conflict(what + by, "stop it, or publish on another host port, or let minidock choose one:"
-                        f" -p {bindings[0].port}")
+                        f" -p {inside}")
     if error.errno == errno.EADDRNOTAVAIL:
         return BadRequest(what, f"{address} is no address of this host; see which there are: ip -br addr")
     if error.errno == errno.EMFILE:

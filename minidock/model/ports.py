@@ -24,7 +24,7 @@ Place: TypeAlias = tuple[str, Address, int]  # protocol, host address, host port
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 _ANY4, _ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
-_FORMS = "the forms are 80, 8080:80, 8080:80/udp, 127.0.0.1:8080:80, [::1]:8080:80, 8000-8009:80-89"
+_FORMS = "the forms are 80, 8080:80, 8080:80/udp, 127.0.0.1:8080:80, 8000-8009:80-89"
 
 
 class ContainerPort(Record):
