@@ -37,7 +37,7 @@ from tests.ground import Host, until
 from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, tidied
 
 WEB = Container(id="", name="web", created="", argv=("sleep", "60"), network="", network_mode="br0", hostname="",
-                ports=("8080:80", "53/udp"))
+                ports=("8080:80", "5353:53/udp"))
 LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
 SEED = int(os.environ.get("MINIDOCK_CUT_SEED", "1"))
 

@@ -50,7 +50,7 @@ CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
     "smallest": ("", ("--subnet", "172.28.0.0/30"), ("--net", "br0")),
     "fixed-address": ("", SUBNET, ("--net", "br0", "--ip", "172.28.9.9", "--mac-address", "02:42:ac:1c:09:09")),
     "published": ("", SUBNET, ("--net", "br0", "-p", "8080:80", "-p", "127.0.0.1:8081:80", "-p", "5300-5302:53-55/udp",
-                               "-p", "9000-9019:7000-7019", "-p", "198.51.100.2:53:53/udp")),
+                               "-p", "9000-9019:7000-7019", "-p", "127.0.0.2:53:53/udp")),
     "published-by-choice": ("", (), ("--net", "br0", "-P", "--expose", "80-81", "-p", "99/udp")),
     "published-on-loopback": ("", (*SUBNET, "-o", f"{OPTION}bridge.host_binding_ipv4=127.0.0.1"),
                               ("--net", "br0", "-p", "8080:80")),
