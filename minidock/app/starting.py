@@ -162,7 +162,9 @@ def _build(app: App, container: Container, network: Network, endpoint: Endpoint)
     app.engine.build(container.scope, sandbox(container, facts))
     if endpoint.address:
         app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
-        app.engine.build(f"{container.scope}/exit", bridge.exits(network, endpoint))
+        if endpoint.published:
+            facts = app.bridge_facts(facts)
+        app.engine.build(endpoint.exit_scope, bridge.exits(network, endpoint, facts))
 
 
 def _launch(app: App, container: Container, endpoint: Endpoint, how: Attached | Detached) -> None:

@@ -130,19 +130,27 @@ def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
     )
 
 
-def exits(net: Network, end: Endpoint) -> Plan:
+def exits(net: Network, end: Endpoint, facts: Facts) -> Plan:
     """What moves to another endpoint with the gateway: the published ports, the default route."""
-    return (*_ports(net, end), *exit_route(end))
+    return (*_ports(net, end, facts), *exit_route(end))
 
 
-def _ports(net: Network, end: Endpoint) -> Plan:
-    """The rules of the ports; what connection tracking remembers is forgotten once they are there, and once gone."""
+def _ports(net: Network, end: Endpoint, facts: Facts) -> Plan:
+    """The rules of the ports; what connection tracking remembers is forgotten once they are there, and once gone.
+
+    Where bridges hide frames from iptables, the answer to a neighbour on the same bridge would go straight to it, from
+    an address it never asked. Docker insists on this setting too, without its proxy.
+    """
     rules = port_rules(net, end)
     if not rules or end.address is None:
         return ()
     why = "A flow the kernel remembers from before would pass the new rules by."
     gone = "Nor shall it go on to an address that is another container's soon."
-    return (Flows(address=end.address.ip, bindings=end.published, leaving=True, why=gone),
+    visible = (Sysctl(netns="", key=firewall.BRIDGE_NETFILTER, value="1",
+                      why="Answers among neighbours on one bridge pass iptables, which puts the asked address back."),) \
+        if end.published and facts.bridge_netfilter == "0" else ()
+    return (*visible,
+            Flows(address=end.address.ip, bindings=end.published, leaving=True, why=gone),
             RuleSet(chains=(), policies=(), rules=rules, why="What is published of this container."),
             Flows(address=end.address.ip, bindings=end.published, leaving=False, why=why))
 

@@ -105,7 +105,8 @@ def route_to_containers(host: Host) -> None:
 @pytest.mark.parametrize("bridged", ["0", "1"])
 def test_a_published_port_is_reached_from_everywhere(wire: Host, bridged: str) -> None:
     """From outside with the sender's own address; from another network, from here, from a neighbour on the bridge and
-    from the container itself, with or without br_netfilter. The unpublished port is the control."""
+    from the container itself, whether bridges showed their frames to iptables before or not (we see to it, as the
+    answer to a neighbour needs it). The unpublished port is the control."""
     wire.shell(f"sysctl -qw net.bridge.bridge-nf-call-iptables={bridged}")
     wire.minidock("net", "create", "br1", "--subnet", "172.29.0.0/16")
     web = serve(wire, "web", "-p 8080:80", "80/tcp", "81/tcp")
@@ -115,9 +116,9 @@ def test_a_published_port_is_reached_from_everywhere(wire: Host, bridged: str) -
         assert ask(foreigner, address, 8080) == f"80 {GATEWAY}", address
     for address in ("127.0.0.1", "127.9.9.9", HOST, GATEWAY):
         assert ask("", address, 8080) == f"80 {GATEWAY}", address
-    for asking in (web, neighbour):
-        for address in (HOST, GATEWAY):
-            assert ask(asking, address, 8080).startswith("80 172.28.0."), (asking, address)
+    for address in (HOST, GATEWAY):
+        assert ask(web, address, 8080) == f"80 {GATEWAY}", address
+        assert ask(neighbour, address, 8080) == f"80 {C2}", address
     assert ask(neighbour, C1, 81) == f"81 {C2}"
     for where in (OUTSIDE, foreigner, ""):
         assert silent(where, HOST, 81) and silent(where, HOST, 80)
@@ -125,9 +126,14 @@ def test_a_published_port_is_reached_from_everywhere(wire: Host, bridged: str) -
     assert ask(OUTSIDE, HOST, 8080) == ask("", "127.0.0.1", 8080) == "refused"
 
 
-def test_a_container_that_asks_for_itself_hears_from_whom_it_asked(wire: Host) -> None:
-    """Its own request comes back to it from the gateway's address, else the kernel would drop it as a martian."""
+@pytest.mark.parametrize("bridged", ["0", "1"])
+def test_a_container_that_asks_for_itself_hears_from_whom_it_asked(wire: Host, bridged: str) -> None:
+    """Its own request comes back to it from the gateway's address, else the kernel would drop it as a martian.
+
+    By the bridge's hairpin, or, should somebody hide bridged frames from iptables, by way of the host.
+    """
     web = serve(wire, "web", "-p 8080:80", "80/tcp")
+    wire.shell(f"sysctl -qw net.bridge.bridge-nf-call-iptables={bridged}")
     with Tap(web, "eth0") as tap:
         assert ask(web, HOST, 8080) == f"80 {GATEWAY}"
         came = tap.wait_for(lambda packet: TCP in packet and packet[IP].dst == C1 and packet[TCP].dport == 80, 1)
