@@ -147,7 +147,7 @@ def _ports(net: Network, end: Endpoint, facts: Facts) -> Plan:
     why = "A flow the kernel remembers from before would pass the new rules by."
     gone = "Nor shall it go on to an address that is another container's soon."
     visible = (Sysctl(netns="", key=firewall.BRIDGE_NETFILTER, value="1",
-                      why="Answers among neighbours on one bridge pass iptables, which puts the asked address back."),) \
+                      why="Answers among neighbours on a bridge pass iptables, which puts the asked address back."),) \
         if end.published and facts.bridge_netfilter == "0" else ()
     return (*visible,
             Flows(address=end.address.ip, bindings=end.published, leaving=True, why=gone),
