@@ -1,4 +1,4 @@
-"""How published ports are shown: `port`, the PORTS of `ps`, `inspect`, and what is said of those that come to nothing."""
+"""How published ports are shown: `port`, the PORTS of `ps`, `inspect`; what is said of those that come to nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_port_and_ps(br0: Host) -> None:
     assert br0.minidock("port", "web", "7019/tcp").stdout == "0.0.0.0:9019\n"
     assert br0.minidock("port", "web", "53", check=False).returncode == 3
     column = shown(br0, "web")
-    assert column.startswith("99/tcp, 0.0.0.0:53->53/udp, 0.0.0.0:8080->80/tcp, 127.0.0.1:8081->80/tcp, 0.0.0.0:9000->")
+    assert column.startswith("0.0.0.0:53->53/udp, 99/tcp, 0.0.0.0:8080->80/tcp, 127.0.0.1:8081->80/tcp, 0.0.0.0:9000->")
     br0.minidock("stop", "-t", "0", "web")
     assert br0.minidock("port", "web").stdout == shown(br0, "web") == ""
     br0.minidock("start", "web")
@@ -65,7 +65,7 @@ def test_inspect(br0: Host) -> None:
         "53/udp": [{"HostIp": "", "HostPort": "5000"}], "54/udp": [{"HostIp": "", "HostPort": "5001"}],
         "81/tcp": [{"HostIp": "", "HostPort": "8000-8009"}]}
     assert web["HostConfig"]["PublishAllPorts"] is False
-    assert web["Config"]["ExposedPorts"] == {f"{port}": {} for port in ("99/tcp", "80/tcp", "53/udp", "54/udp", "81/tcp")}
+    assert web["Config"]["ExposedPorts"] == dict.fromkeys(("99/tcp", "80/tcp", "53/udp", "54/udp", "81/tcp"), {})
     br0.minidock("stop", "-t", "0", "web")
     assert inspected(br0, "web")["NetworkSettings"]["Ports"] == {}
     run(br0, "plain", "--net br0")

@@ -289,10 +289,11 @@ def test_a_dead_monitor_holds_nothing(running: Host) -> None:
 
 
 def test_while_the_rules_are_lost_nobody_talks_to_the_wall(wire: Host) -> None:
-    """The bound socket answers nothing, so the client's question waits until repair; it is not swallowed."""
+    """The bound socket does not even shake hands, so that the client tries again until repair has been there."""
     serve(wire, "web", "-p 8080:80", "80/tcp")
     wire.shell("iptables -t nat -F MINIDOCK")
-    assert ask(OUTSIDE, HOST, 8080, seconds=0.5) == ""
+    with client(OUTSIDE, seconds=0.5) as asking, pytest.raises(TimeoutError):
+        asking.connect((HOST, 8080))
     wire.minidock("system", "repair")
     assert ask(OUTSIDE, HOST, 8080) == f"80 {CLIENT}"
 
