@@ -65,7 +65,7 @@ def test_inspect(br0: Host) -> None:
         "53/udp": [{"HostIp": "", "HostPort": "5000"}], "54/udp": [{"HostIp": "", "HostPort": "5001"}],
         "81/tcp": [{"HostIp": "", "HostPort": "8000-8009"}]}
     assert web["HostConfig"]["PublishAllPorts"] is False
-    assert web["Config"]["ExposedPorts"] == dict.fromkeys(("99/tcp", "80/tcp", "53/udp", "54/udp", "81/tcp"), {})
+    assert web["Config"]["ExposedPorts"] == {key: {} for key in ("99/tcp", "80/tcp", "53/udp", "54/udp", "81/tcp")}
     br0.minidock("stop", "-t", "0", "web")
     assert inspected(br0, "web")["NetworkSettings"]["Ports"] == {}
     run(br0, "plain", "--net br0")
