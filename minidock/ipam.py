@@ -151,12 +151,12 @@ def check_inside(pool: Pool) -> None:
                              f"choose it inside {pool.subnet}, or another --subnet")
 
 
-def with_gateway(pool: Pool) -> Pool:
-    """The pool with a gateway: the requested one, else the lowest free address of the ip-range or subnet.
+def with_gateway(pool: Pool, needed: bool = True) -> Pool:
+    """The pool with a gateway: the requested one, else, if needed, the lowest free address of the ip-range or subnet.
 
     The auxiliary addresses come after it and must find theirs free.
     """
-    if pool.gateway is None:
+    if pool.gateway is None and needed:
         among = pool.ip_range or pool.subnet
         busy = edges(pool.subnet)
         numbers = range(int(among.network_address), int(among.broadcast_address) + 1)
@@ -164,7 +164,7 @@ def with_gateway(pool: Pool) -> Pool:
         if gateway is None:
             raise PoolExhausted(f"no address is left for a gateway in {among}", "choose a larger --subnet")
         pool = pool.but(gateway=gateway)
-    elif int(pool.gateway) in edges(pool.subnet):
+    elif pool.gateway and int(pool.gateway) in edges(pool.subnet):
         raise Conflict(f"failed to allocate gateway ({pool.gateway}): Address already in use: it is the network or"
                        f" broadcast address of {pool.subnet}", "choose another --gateway")
     _check_aux(pool)

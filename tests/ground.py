@@ -69,7 +69,7 @@ class Host:
         return OUTSIDE
 
     def picture(self) -> dict[str, object]:
-        """What the kernel holds for this host: links, addresses, routes, rules, forwarding, sandboxes, mounts."""
+        """What the kernel holds for this host: links, addresses, rules, sockets, sandboxes and so on."""
         kernel = Kernel()
         try:
             links = kernel.links()
@@ -84,6 +84,8 @@ class Host:
             "routes": self.shell("(ip -4 route show table all; ip -6 route | grep -v 'proto kernel')"
                                  " | sed 's/ linkdown//'"),
             "rules": _told_rules(rules),
+            "sockets": sorted(" ".join(line.split()[i] for i in (0, 4)) for line in
+                              self.shell("ss -Htuln").splitlines()),
             "forwarding": procsys.read("net.ipv4.ip_forward"),
             "sandboxes": sorted(set(os.listdir(netns.DIRECTORY)) - self.before - {OUTSIDE}),
             "mounts": sorted(line for line in Path("/proc/self/mounts").read_text().splitlines()

@@ -28,6 +28,7 @@ def configured(app: App, wanted: Container) -> Container:
     network = app.state.networks.find("bridge" if wanted.network_mode == "default" else wanted.network_mode)
     _check(wanted)
     _check_addresses(wanted, network)
+    _check_ports(wanted)
     name = wanted.name or identity.container_name(lambda name: bool(app.state.containers.holder(name)))
     container_id = identity.new_id(f"container/{name}", lambda found: app.state.containers.get(found) is not None)
     own_host = os.uname().nodename
@@ -130,6 +131,13 @@ def _check_addresses(wanted: Container, network: Network) -> None:
     if address not in network.pools[0].subnet:
         raise BadRequest(f"invalid endpoint settings:\nno configured subnet contains IP address {address}",
                          f"choose an --ip inside {network.pools[0].subnet}, the subnet of {network.name}")
+
+
+def _check_ports(wanted: Container) -> None:
+    if wanted.ports or wanted.expose:
+        from minidock.app import publishing  # most containers publish nothing
+
+        publishing.check(wanted)
 
 
 def image_hint(argv: tuple[str, ...]) -> str:

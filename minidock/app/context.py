@@ -42,10 +42,12 @@ class App:
         facts = self.facts()
         if network.adopted:
             facts = facts.but(found=reading.bridge_found(self.kernel, network.device, network.gateway_interface))
-        if network.driver == "bridge" and not icc(network):
-            there = procsys.known(BRIDGE_NETFILTER) or (not self.dry and modules.load("br_netfilter"))
-            facts = facts.but(bridge_netfilter=procsys.read(BRIDGE_NETFILTER) if there else "")
-        return facts
+        return self.bridge_facts(facts) if network.driver == "bridge" and not icc(network) else facts
+
+    def bridge_facts(self, facts: Facts) -> Facts:
+        """Does iptables see what goes from one port of a bridge to another? Its module is loaded for that."""
+        there = procsys.known(BRIDGE_NETFILTER) or (not self.dry and modules.load("br_netfilter"))
+        return facts.but(bridge_netfilter=procsys.read(BRIDGE_NETFILTER) if there else "")
 
     def close(self) -> None:
         """Settle what is owed and close."""

@@ -7,6 +7,7 @@ from minidock.errors import NotFound
 from minidock.kernel import nft_read
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Network
+from minidock.model.ports import PortBinding
 from minidock.objects import KernelObject
 from minidock.objects.step import Step
 from minidock.views import inspect as view
@@ -34,6 +35,14 @@ def container(app: App, con: Container) -> dict[str, Any]:
 def _endpoints(app: App, con: Container) -> list[tuple[Endpoint, Network]]:
     ends = [(end, app.state.networks.get(end.network)) for end in app.state.runs.endpoints(container_id=con.id)]
     return [(end, net) for end, net in ends if net]
+
+
+def ports(app: App, con: Container, run: Run | None) -> tuple[PortBinding, ...] | None:
+    """The ports of a running container; None if it has no addresses that ports could be at."""
+    if not (con.ports or con.expose or con.publish_all) or run is None or run.state != "running":
+        return None
+    ends = [end for end in app.state.runs.endpoints(container_id=con.id) if end.address]
+    return tuple(binding for end in ends for binding in end.ports) if ends else None
 
 
 def anything(app: App, reference: str, kind: str = "") -> dict[str, Any]:

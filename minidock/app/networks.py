@@ -66,7 +66,7 @@ def _check_name(request: Request) -> None:
 def _designed(app: App, request: Request) -> Network:
     """The network with every choice made; nothing is written yet."""
     options.check_driver(request.driver)
-    options.check_options(request.driver, request.options)
+    options.check_options(request.driver, request.options, request.internal)
     pool = _requested_pool(request)
     taken = [(net.pools[0].subnet, net.name) for net in app.state.networks.all() if net.pools]
     taken += [(net.pools[0].subnet, net.name) for net, _ in app.state.networks.in_state("removing") if net.pools]
@@ -81,9 +81,10 @@ def _designed(app: App, request: Request) -> Network:
     ipam.check_overlap(pool.subnet, taken)
     ipam.check_pool(pool)
     network_id = identity.new_id(f"network/{request.name}")
-    network = Network(network_id, request.name, request.driver, now(), (ipam.with_gateway(pool),), request.options,
-                      request.labels, request.internal, identity.mac(f"network/{request.name}"))
-    return _adopting(app, network)
+    network = Network(network_id, request.name, request.driver, now(), (pool,), request.options, request.labels,
+                      request.internal, identity.mac(f"network/{request.name}"))
+    pool = ipam.with_gateway(pool, needed=bridge.has_gateway(network))
+    return _adopting(app, network.but(pools=(pool,)))
 
 
 def _adopting(app: App, network: Network) -> Network:

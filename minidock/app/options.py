@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from minidock import ipam
 from minidock.drivers import DRIVERS, bridge
 from minidock.errors import BadRequest, Conflict
-from minidock.firewall.bridge import truth
+from minidock.firewall.bridge import GATEWAY_MODES, truth
 from minidock.model.network import OPTION_PREFIX
 
 
@@ -22,7 +22,7 @@ def check_driver(driver: str) -> None:
                          f"did you mean: -d {close[0]}" if close else "the driver for new networks is: bridge")
 
 
-def check_options(driver: str, options: tuple[tuple[str, str], ...]) -> None:
+def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: bool = False) -> None:
     """Refuse what the driver does not know or cannot read; Docker ignores an unknown option silently."""
     for key, value in options:
         short = key.removeprefix(OPTION_PREFIX)
@@ -32,6 +32,9 @@ def check_options(driver: str, options: tuple[tuple[str, str], ...]) -> None:
                              f"did you mean {OPTION_PREFIX}{close[0]}?" if close else
                              f"known are: {', '.join(bridge.OPTIONS)} (each after {OPTION_PREFIX})")
         _check_value(short, value)
+    if not internal and dict(options).get(f"{OPTION_PREFIX}bridge.gateway_mode_ipv4") == "isolated":
+        raise BadRequest("gateway mode 'isolated' can only be used for an internal network",
+                         "give --internal too, or another mode: nat, nat-unprotected, routed")
 
 
 def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
@@ -42,7 +45,7 @@ def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
 
 
 def _check_value(key: str, value: str) -> None:
-    if key in ("bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.default_bridge"):
+    if key in ("bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.inhibit_ipv4"):
         try:
             truth(value)
         except ValueError as error:
@@ -50,10 +53,18 @@ def _check_value(key: str, value: str) -> None:
                              " syntax)", "write true or false") from error
     if key == "driver.mtu" and not (value.isdigit() and 68 <= int(value) <= 65535):
         raise BadRequest(f"invalid MTU number: {value}", "a bridge's MTU is between 68 and 65535 bytes")
-    if key in ("bridge.name", "container_iface_prefix"):
-        longest = 15 if key == "bridge.name" else 12
-        if not 0 < len(value.encode()) <= longest or set(value) & set("/ \t\n:") or value in (".", ".."):
-            raise BadRequest(f"{value!r} is not an interface name: numerical result out of range",
-                             f"1 to {longest} bytes, no '/', ':' or blank")
-    if key == "bridge.host_binding_ipv4":
-        ipam.parse_address(value, "host binding address")
+    if key in ("bridge.name", "container_iface_prefix", "bridge.trusted_host_interfaces"):
+        longest = 12 if key == "container_iface_prefix" else 15
+        for name in value.split(":") if key == "bridge.trusted_host_interfaces" else (value,):
+            _check_interface(name, longest)
+    if key in ("bridge.host_binding_ipv4", "host_ipv4"):
+        ipam.parse_address(value, "host binding address" if "binding" in key else "host address")
+    if key == "bridge.gateway_mode_ipv4" and value not in GATEWAY_MODES:
+        raise BadRequest(f'failed to parse {OPTION_PREFIX}{key} value: "{value}" (unknown gateway mode {value})',
+                         f"the modes are {', '.join(GATEWAY_MODES)}")
+
+
+def _check_interface(name: str, longest: int) -> None:
+    if not 0 < len(name.encode()) <= longest or set(name) & set("/ \t\n:") or name in (".", ".."):
+        raise BadRequest(f"{name!r} is not an interface name: numerical result out of range",
+                         f"1 to {longest} bytes, no '/', ':' or blank")

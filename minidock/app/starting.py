@@ -1,10 +1,10 @@
 """Use case: start a container. Lease, sandbox, cable, process; on any failure nothing is left.
 
     lock container, network (shared)
-      rows: run starting, endpoint joining (the lease)      one transaction
+      rows: run starting, endpoint joining, its leases       one transaction; host ports are bound in it
       container scope: the sandbox                           engine
       endpoint scope: rules, cable, address                  engine
-      exit scope: the default route                          engine
+      exit scope: rules of published ports, default route    engine
       process: cloned, waiting for one byte                  sandbox
       rows: pid and start time                               one transaction
       the byte: exec
@@ -16,30 +16,31 @@ import contextlib
 import os
 import signal
 import sys
-from ipaddress import IPv4Address, IPv4Interface
 
-from minidock import ipam
-from minidock.app import identity, networks
+from minidock.app import leasing, networks
 from minidock.app.containers import exec_hint, network_of
 from minidock.app.context import App, now
 from minidock.app.ending import forget
 from minidock.dns import files
 from minidock.drivers import DRIVERS, bridge
 from minidock.drivers.sandbox import sandbox
-from minidock.errors import CannotRun, Conflict, MinidockError, NotFound, PoolExhausted
+from minidock.errors import CannotRun, Conflict, MinidockError, NotFound
 from minidock.kernel import procsys
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Network
 from minidock.model.process import Process
 from minidock.model.record import Record
 from minidock.sandbox.liveness import signal_process, start_time, wait_gone
-from minidock.sandbox.spawn import release, spawn
+from minidock.sandbox.spawn import close, release, spawn
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Attached:
     """The process is a child of this very command, which pumps its output and waits for it."""
+
+    def __init__(self) -> None:
+        self.sockets: list[int] = []  # they hold its host ports until it ends
 
     def spawn(self, process: Process, directory: str, container: Container) -> Started:
         """The waiting process; its monitor is this process."""
@@ -51,11 +52,16 @@ class Attached:
 class Detached:
     """The process gets a monitor of its own, which outlives this command."""
 
+    def __init__(self) -> None:
+        self.sockets: list[int] = []  # they hold its host ports; the monitor takes them over
+
     def spawn(self, process: Process, directory: str, container: Container) -> Started:
         """The waiting process and its monitor."""
         from minidock.sandbox.detach import Watch, detach
 
-        found = detach(process, directory, Watch(f"{directory}/log", directory, reaper(container)))
+        watch = Watch(f"{directory}/log", directory, reaper(container), tuple(self.sockets))
+        found = detach(process, directory, watch)
+        let_ports_go(self)
         return Started(*found)
 
 
@@ -68,6 +74,12 @@ class Started(Record):
     monitor_started: int
     go: int
     failure: int
+
+
+def let_ports_go(how: Attached | Detached) -> None:
+    """Close our copies of the sockets that hold host ports: before the rows say that the ports are free."""
+    close(*how.sockets)
+    how.sockets.clear()
 
 
 def reaper(container: Container) -> tuple[str, ...]:
@@ -88,17 +100,27 @@ def start(app: App, container: Container, how: Attached | Detached, fresh: bool)
         _rehearse(app, container, network)
         return
     with app.state.container_lock(container.id), app.state.network_lock(network, shared=True):
-        endpoint = _enter(app, container, network, fresh)
+        endpoint = _enter(app, container, network, how, fresh)
         try:
             _build(app, container, network, endpoint)
             _launch(app, container, endpoint, how)
         except BaseException as error:
+            let_ports_go(how)
             _undo(app, container, fresh, error)
             raise
 
 
-def _enter(app: App, container: Container, network: Network, fresh: bool) -> Endpoint:
-    """Write down that the container starts, lease its address; the container's own row if it is new."""
+def _enter(app: App, container: Container, network: Network, how: Attached | Detached, fresh: bool) -> Endpoint:
+    """`_write_down`; a failure leaves no host port bound."""
+    try:
+        return _write_down(app, container, network, how, fresh)
+    except BaseException:
+        let_ports_go(how)
+        raise
+
+
+def _write_down(app: App, container: Container, network: Network, how: Attached | Detached, fresh: bool) -> Endpoint:
+    """That the container starts, its leases: address and host ports; the container's own row if it is new."""
     end = None if fresh else app.state.containers.end_of(container)
     starts = end.starts + 1 if end else 1
     began = now()
@@ -106,7 +128,11 @@ def _enter(app: App, container: Container, network: Network, fresh: bool) -> End
         _refuse_running(app, container)
         if not fresh and app.state.containers.get(container.id) is None:
             raise NotFound(f"No such container: {container.name}", "somebody removed it meanwhile: minidock ps -a")
-        endpoint = _endpoint(app, container, network, starts)
+        endpoint = leasing.endpoint(app, container, network, starts)
+        if _publishes(container):
+            from minidock.app import publishing  # most containers publish nothing
+
+            endpoint = publishing.publish(app, container, network, endpoint, how.sockets)
         app.state.runs.begin(container, os.getpid(), start_time(os.getpid()), began, starts, fresh)
         app.state.runs.join(endpoint)
     presumed = End(255, began, "", "", starts)  # what is true if the machine is switched off now
@@ -121,58 +147,14 @@ def _enter(app: App, container: Container, network: Network, fresh: bool) -> End
     return endpoint
 
 
+def _publishes(container: Container) -> bool:
+    return bool(container.ports or container.publish_all)
+
+
 def _refuse_running(app: App, container: Container) -> None:
     if app.state.runs.of(container.id):
         raise Conflict(f"container {container.name} is already running", f"see it with: minidock ps, or restart it:"
                        f" minidock restart {container.name}")
-
-
-def _endpoint(app: App, container: Container, network: Network, starts: int) -> Endpoint:
-    """The attachment with every choice made; in host and none mode it has no address."""
-    address = _leased(app, container, network) if network.pools else None
-    purpose = f"{container.name}/{network.name}/{starts}"
-    gateway = network.pools[0].gateway if network.pools and not network.internal else None
-    prefix = network.option("container_iface_prefix", "eth")
-    return Endpoint(identity.new_id(f"endpoint/{purpose}"), network.id, container.id, container.netns,
-                    identity.ifname(purpose), f"{prefix}0", identity.mac(f"host/{purpose}"),
-                    container.mac.replace("-", ":").lower() or identity.mac(f"guest/{purpose}"), address, gateway)
-
-
-def _leased(app: App, container: Container, network: Network) -> IPv4Interface:
-    pool = network.pools[0]
-    taken = app.state.runs.leased(network.id)
-    address = _static(app, container, network, taken) if container.ip else ipam.lowest_free(pool, taken)
-    if address is None:
-        raise PoolExhausted(
-            f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})"
-            f"{_holders(app, taken)}", "stop one, or make a larger network: minidock net create NAME --subnet CIDR")
-    return IPv4Interface(f"{address}/{pool.subnet.prefixlen}")
-
-
-def _holders(app: App, taken: dict[int, str]) -> str:
-    """Who has the addresses, in words."""
-    names = [_name(app, container_id) for container_id in list(taken.values())[:4]]
-    more = f" and {len(taken) - 4} more" if len(taken) > 4 else ""
-    return f"; held by {', '.join(names)}{more}" if names else "; not even one is left beside the gateway"
-
-
-def _name(app: App, container_id: str) -> str:
-    holder = app.state.containers.get(container_id)
-    return holder.name if holder else container_id[:12]
-
-
-def _static(app: App, container: Container, network: Network, taken: dict[int, str]) -> IPv4Address:
-    address, pool = IPv4Address(container.ip), network.pools[0]
-    if int(address) in taken:
-        name = _name(app, taken[int(address)])
-        raise Conflict(f"Address already in use: {address} is held by container {name}",
-                       f"choose another --ip, or stop it: minidock stop {name}")
-    if int(address) in ipam.fixed(pool):
-        owner = "the gateway" if address == pool.gateway else \
-            next((f"reserved for {label} (--aux-address)" for label, aux in pool.aux if aux == address),
-                 f"the network or broadcast address of {pool.subnet}")
-        raise Conflict(f"Address already in use: {address} is {owner}", "choose another --ip")
-    return address
 
 
 def _build(app: App, container: Container, network: Network, endpoint: Endpoint) -> None:
@@ -180,7 +162,9 @@ def _build(app: App, container: Container, network: Network, endpoint: Endpoint)
     app.engine.build(container.scope, sandbox(container, facts))
     if endpoint.address:
         app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
-        app.engine.build(f"{container.scope}/exit", bridge.exit_route(endpoint))
+        if endpoint.published:
+            facts = app.bridge_facts(facts)
+        app.engine.build(endpoint.exit_scope, bridge.exits(network, endpoint, facts))
 
 
 def _launch(app: App, container: Container, endpoint: Endpoint, how: Attached | Detached) -> None:
@@ -280,6 +264,10 @@ def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> 
 
 
 def _rehearse(app: App, container: Container, network: Network) -> None:
-    endpoint = _endpoint(app, container, network, 1)
+    endpoint = leasing.endpoint(app, container, network, 1)
+    if _publishes(container):
+        from minidock.app import publishing
+
+        endpoint = publishing.rehearse(app, container, network, endpoint)
     _build(app, container, network, endpoint)
     app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)

@@ -79,6 +79,7 @@ def create(given: dict[str, Any], explain: bool, dry_run: bool, script: str | No
     """
     with opened(dry_run) as app:
         container = containers.create(app, running.wanted_of(given))
+        running.warn(app, container)
         if not dry_run:
             click.echo(container.id)
         tell(app, f"create {container.name} · nothing is made before it is started", explain, script)

@@ -22,6 +22,9 @@ CONFIGURING = (
     Option(("--network", "--net"), "network", TEXT, "A network's name or id, host, or none.", "NETWORK", "bridge"),
     Option(("--ip",), "ip", TEXT, "A fixed IPv4 address of that network.", "IP"),
     Option(("--mac-address",), "mac", TEXT, "A fixed MAC address.", "MAC"),
+    Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host.", "[[IP:]PORT:]PORT[/PROTO]"),
+    Option(("-P", "--publish-all"), "publish_all", FLAG, "Offer all exposed ports, on host ports of our choice."),
+    Option(("--expose",), "expose", MANY, "Ports that -P offers.", "PORT[-PORT][/PROTO]"),
     Option(("-e", "--env"), "env", MANY, "Environment variables.", "KEY[=VALUE]"),
     Option(("--env-file",), "env_files", MANY, "Read them from a file.", "FILE"),
     Option(("-w", "--workdir"), "cwd", TEXT, "Working directory (default /).", "DIR"),
@@ -68,10 +71,21 @@ def run(given: dict[str, Any], explain: bool = False, dry_run: bool = False, scr
             app.state.durable.ephemeral()
         how = starting.Detached() if dry_run or detach else starting.Attached()
         container = containers.with_free_name(app, wanted, lambda con: starting.start(app, con, how, fresh=True))
+        warn(app, container)
         if detach and not dry_run:
             print(container.id)
         tell(app, _title(container), explain, script)
         return 0 if isinstance(how, starting.Detached) else serve(app, container, how, wanted.stdin_open)
+
+
+def warn(app: App, container: Container) -> None:
+    """Tell the user whose published ports come to nothing."""
+    if container.ports or container.publish_all:
+        from minidock.app import publishing
+
+        text = publishing.discarded(container, containers.network_of(app, container))
+        if text:
+            print(f"WARNING: {text}", file=sys.stderr)
 
 
 def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -> int:
@@ -79,6 +93,7 @@ def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -
     from minidock.sandbox.foreground import foreground
 
     code = foreground(how.spawned, f"{app.state.directory(container)}/log", stdin)
+    starting.let_ports_go(how)
     ending.reap(app, container.id, code)
     return code
 

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 
 from minidock.errors import Unsupported
 from minidock.firewall import bridge as firewall
+from minidock.firewall.ports import port_rules
 from minidock.model.firewall import Policy
 from minidock.model.network import Endpoint, Facts, Network
 from minidock.objects import (
@@ -21,6 +22,7 @@ from minidock.objects import (
     Bridge,
     BridgePort,
     Existing,
+    Flows,
     Plan,
     Route,
     RuleSet,
@@ -29,8 +31,19 @@ from minidock.objects import (
     Veth,
 )
 
-OPTIONS = ("bridge.name", "bridge.enable_icc", "bridge.enable_ip_masquerade",
-           "bridge.host_binding_ipv4", "driver.mtu", "container_iface_prefix")
+OPTIONS = ("bridge.name", "bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.gateway_mode_ipv4",
+           "bridge.host_binding_ipv4", "bridge.inhibit_ipv4", "bridge.trusted_host_interfaces", "host_ipv4",
+           "driver.mtu", "container_iface_prefix")
+
+
+def inhibited(net: Network) -> bool:
+    """Has the bridge device no address? Containers of a network that is not internal still route by it."""
+    return firewall.gateway_mode(net) == "isolated" or firewall.truth(net.option("bridge.inhibit_ipv4", "false"))
+
+
+def has_gateway(net: Network) -> bool:
+    """Does the network need an address for a gateway?"""
+    return not (net.internal and inhibited(net))
 
 
 def host(facts: Facts) -> Plan:
@@ -64,7 +77,7 @@ def network(net: Network, facts: Facts) -> Plan:
     ipv6 = (Sysctl(netns="", key=f"net.ipv6.conf.{device}.accept_ra", value="0", was=found.accept_ra if found else "",
                    why="The host is the router here: it takes no routes from containers."),) if facts.ipv6 else ()
     interface = net.gateway_interface
-    gateway = () if interface is None or (found and found.addressed) else (
+    gateway = () if interface is None or inhibited(net) or (found and found.addressed) else (
         Address(netns="", dev=device, interface=interface,
                 why="The bridge has an address only because the host will be the containers' router."),)
     return (
@@ -115,6 +128,31 @@ def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
         Announcement(netns=end.netns, dev=end.guest_ifname, mac=end.guest_mac, port=end.host_ifname,
                      why="Set once more, the MAC is announced: nobody keeps an older one for this address."),
     )
+
+
+def exits(net: Network, end: Endpoint, facts: Facts) -> Plan:
+    """What moves to another endpoint with the gateway: the published ports, the default route."""
+    return (*_ports(net, end, facts), *exit_route(end))
+
+
+def _ports(net: Network, end: Endpoint, facts: Facts) -> Plan:
+    """The rules of the ports; what connection tracking remembers is forgotten once they are there, and once gone.
+
+    Where bridges hide frames from iptables, the answer to a neighbour on the same bridge would go straight to it, from
+    an address it never asked. Docker insists on this setting too, without its proxy.
+    """
+    rules = port_rules(net, end)
+    if not rules or end.address is None:
+        return ()
+    why = "A flow the kernel remembers from before would pass the new rules by."
+    gone = "Nor shall it go on to an address that is another container's soon."
+    visible = (Sysctl(netns="", key=firewall.BRIDGE_NETFILTER, value="1",
+                      why="Answers among neighbours on a bridge pass iptables, which puts the asked address back."),) \
+        if end.published and facts.bridge_netfilter == "0" else ()
+    return (*visible,
+            Flows(address=end.address.ip, bindings=end.published, leaving=True, why=gone),
+            RuleSet(chains=(), policies=(), rules=rules, why="What is published of this container."),
+            Flows(address=end.address.ip, bindings=end.published, leaving=False, why=why))
 
 
 def exit_route(end: Endpoint) -> Plan:

@@ -15,6 +15,7 @@ from minidock.model.network import Endpoint, Network
 FILTER_CHAINS = ("MINIDOCK", "MINIDOCK-BRIDGE", "MINIDOCK-CT", "MINIDOCK-FORWARD", "MINIDOCK-INTERNAL",
                  "MINIDOCK-USER")
 _HOST = "host"
+GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
 BRIDGE_NETFILTER = "net.bridge.bridge-nf-call-iptables"  # 1: iptables sees frames between ports of one bridge
 
 
@@ -71,6 +72,11 @@ def masquerade(network: Network) -> bool:
     return truth(network.option("bridge.enable_ip_masquerade", "true"))
 
 
+def gateway_mode(network: Network) -> str:
+    """How its containers are reached from outside: nat, nat-unprotected, routed, or (internal only) isolated."""
+    return network.option("bridge.gateway_mode_ipv4", "nat")
+
+
 def truth(text: str) -> bool:
     """Go's strconv.ParseBool; ValueError for anything else."""
     words = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
@@ -89,8 +95,7 @@ def _open_rules(network: Network) -> tuple[Rule, ...]:
     bridge = network.device
     return (
         *_nat_rules(network),
-        _rule(network, "filter MINIDOCK", END, f"! -i {bridge} -o {bridge} -j DROP", "unpublished ports",
-              "Nobody outside reaches a container unless a port is published."),
+        *_entering_rules(network),
         _rule(network, "filter MINIDOCK-CT", END, f"-o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
               "replies", "Answers to what a container asked come back in."),
         _rule(network, "filter MINIDOCK-BRIDGE", END, f"-o {bridge} -j MINIDOCK", "into the bridge",
@@ -99,14 +104,29 @@ def _open_rules(network: Network) -> tuple[Rule, ...]:
     )
 
 
+def _entering_rules(network: Network) -> tuple[Rule, ...]:
+    bridge, mode = network.device, gateway_mode(network)
+    strangers = f"! -i {bridge} -o {bridge}"
+    if mode == "nat-unprotected":
+        return (_rule(network, "filter MINIDOCK", END, f"{strangers} -j ACCEPT", "all ports are open",
+                      "gateway_mode nat-unprotected: whoever has a route to a container reaches all its ports."),)
+    pings = _rule(network, "filter MINIDOCK", END, f"-o {bridge} -p icmp -j ACCEPT", "pings",
+                  "gateway_mode routed: containers are reached without NAT, and may be pinged.")
+    closed = _rule(network, "filter MINIDOCK", END, f"{strangers} -j DROP", "unpublished ports",
+                   "Nobody outside reaches a container unless a port is published.")
+    return (pings, closed) if mode == "routed" else (closed,)
+
+
 def _nat_rules(network: Network) -> tuple[Rule, ...]:
     bridge, subnet = network.device, network.pools[0].subnet
-    outbound = _rule(network, "nat POSTROUTING", TOP, f"-s {subnet} ! -o {bridge} -j MASQUERADE",
-                     "outbound masquerade",
-                     f"Leaving by any other door than {bridge}, packets of {subnet} take that door's address.")
+    address = network.option("host_ipv4")
+    target = f"SNAT --to-source {address}" if address else "MASQUERADE"
+    outbound = _rule(network, "nat POSTROUTING", TOP, f"-s {subnet} ! -o {bridge} -j {target}",
+                     "outbound masquerade", f"Leaving by any other door than {bridge}, packets of {subnet} take "
+                     + (f"the address {address} (host_ipv4)." if address else "that door's address."))
     return (
-        *((outbound,) if masquerade(network) else ()),
-        _rule(network, "nat POSTROUTING", TOP, f"-o {bridge} -m addrtype --src-type LOCAL -j MASQUERADE",
+        *((outbound,) if masquerade(network) and gateway_mode(network) != "routed" else ()),
+        _rule(network, "nat POSTROUTING", TOP, f"-o {bridge} -m addrtype --src-type LOCAL -j {target}",
               "host to containers", "What the host itself sends to a container (a published port on 127.0.0.1)"
               " gets an address the container can answer."),
     )
@@ -141,10 +161,15 @@ def _internal_rules(network: Network) -> tuple[Rule, ...]:
 
 def endpoint_rules(network: Network, endpoint: Endpoint) -> tuple[Rule, ...]:
     """The rules of one endpoint: its address is reached through NAT only, never by a foreign route to it."""
-    if network.internal or endpoint.address is None:
+    if network.internal or endpoint.address is None or gateway_mode(network) != "nat":
         return ()
+    target = f"-d {endpoint.address.ip}/32"
+    trusted = filter(None, network.option("bridge.trusted_host_interfaces").split(":"))
     return (
-        Rule(4, "raw", "PREROUTING", END, f"-d {endpoint.address.ip}/32 ! -i {network.device} -j DROP",
-             endpoint.scope, "no direct access",
+        *(Rule(4, "raw", "PREROUTING", END, f"{target} -i {name} -j ACCEPT", endpoint.scope, f"trusted {name}",
+               f"Who comes in by {name} may route straight to the container (trusted_host_interfaces).")
+          for name in dict.fromkeys(trusted)),
+        Rule(4, "raw", "PREROUTING", END, f"{target} ! -i {network.device} -j DROP", endpoint.scope,
+             "no direct access",
              "A neighbour that routes straight to the container's address is dropped before anything else."),
     )

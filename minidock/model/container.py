@@ -32,6 +32,9 @@ class Container(Record):
     tty: bool = False
     stdin_open: bool = False
     auto_remove: bool = False
+    ports: tuple[str, ...] = ()  # -p, as written
+    expose: tuple[str, ...] = ()  # --expose, as written
+    publish_all: bool = False
 
     @property
     def short(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from minidock.model.ports import PortBinding
 from minidock.model.record import Record
 
 PREDEFINED = {"bridge": "bridge", "host": "host", "none": "null"}  # name -> driver, as Docker's
@@ -78,11 +79,22 @@ class Endpoint(Record):
     guest_mac: str
     address: IPv4Interface | None
     gateway: IPv4Address | None  # None: no default route
+    ports: tuple[PortBinding, ...] = ()  # host port 0: opened for those with a route to it, not published
 
     @property
     def scope(self) -> str:
         """The name of its kernel objects' scope."""
         return f"container/{self.container[:12]}/{self.network[:12]}"
+
+    @property
+    def exit_scope(self) -> str:
+        """The scope of what moves when the sandbox gets another gateway: default route, published ports."""
+        return f"container/{self.container[:12]}/exit"
+
+    @property
+    def published(self) -> tuple[PortBinding, ...]:
+        """The ports that the host offers."""
+        return tuple(binding for binding in self.ports if binding.host_port)
 
 
 class Found(Record):

@@ -76,7 +76,8 @@ def _reserve(binding: PortBinding, held: _Held) -> None:
     for place in binding.places:
         if clash := held.clash(place):
             raise Conflict(f"Bind for {bracketed(clash[0])}:{place[2]} failed: port is already allocated by {clash[1]}",
-                           f"name another host port, or leave the choice to minidock: -p {binding.port}")
+                           f"name another host port, or leave the choice to minidock:"
+                           f" -p {span(binding.port, binding.last)}")
         held.take(place, mine)
 
 

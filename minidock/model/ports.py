@@ -24,7 +24,7 @@ Place: TypeAlias = tuple[str, Address, int]  # protocol, host address, host port
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 _ANY4, _ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
-_FORMS = "the forms are 80, 8080:80, 8080:80/udp, 127.0.0.1:8080:80, [::1]:8080:80, 8000-8009:80-89"
+_FORMS = "the forms are 80, 8080:80, 8080:80/udp, 127.0.0.1:8080:80, 8000-8009:80-89"
 
 
 class ContainerPort(Record):
@@ -162,6 +162,18 @@ def publish_all(exposed: Iterable[ContainerPort], specs: Iterable[PortSpec]) -> 
     published = {port for spec in specs for port in spec.ports}
     return tuple(PortSpec(None, 0, 0, item.port, item.port, item.proto)
                  for item in dict.fromkeys(exposed) if item not in published)
+
+
+def specs_of(ports: Iterable[str], expose: Iterable[str], everything: bool) -> tuple[PortSpec, ...]:
+    """What the words of -p, --expose and -P (`everything`) of one container publish."""
+    given = tuple(dict.fromkeys(map(parse, ports)))
+    return (*given, *publish_all(exposed_by((), expose), given)) if everything else given
+
+
+def exposed_by(ports: Iterable[str], expose: Iterable[str]) -> tuple[ContainerPort, ...]:
+    """The ports a container exposes: what -p publishes is exposed too."""
+    found = [port for text in expose for port in parse_expose(text)]
+    return tuple(dict.fromkeys([*found, *(port for text in ports for port in parse(text).ports)]))
 
 
 def _from_csv(text: str) -> str:

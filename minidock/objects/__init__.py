@@ -5,12 +5,14 @@ from __future__ import annotations
 from minidock.objects.addresses import Address, Route, Sysctl
 from minidock.objects.base import KernelObject, Plan
 from minidock.objects.firewall import RuleSet
+from minidock.objects.flows import Flows
 from minidock.objects.links import Alias, Announcement, Bridge, BridgePort, Existing, Netns, Up, Veth
 
 KINDS: dict[str, type[KernelObject]] = {
     kind.__name__: kind
-    for kind in (Address, Alias, Announcement, Bridge, BridgePort, Existing, Netns, Route, RuleSet, Sysctl, Up, Veth)
+    for kind in (Address, Alias, Announcement, Bridge, BridgePort, Existing, Flows, Netns, Route, RuleSet, Sysctl, Up,
+                 Veth)
 }
 
-__all__ = ["KINDS", "Address", "Alias", "Announcement", "Bridge", "BridgePort", "Existing", "KernelObject", "Netns",
-           "Plan", "Route", "RuleSet", "Sysctl", "Up", "Veth"]
+__all__ = ["KINDS", "Address", "Alias", "Announcement", "Bridge", "BridgePort", "Existing", "Flows", "KernelObject",
+           "Netns", "Plan", "Route", "RuleSet", "Sysctl", "Up", "Veth"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from minidock.errors import Conflict
 from minidock.model.firewall import Chain, Policy, Rule
 from minidock.model.pack import pack, unpack
+from minidock.model.ports import PortBinding
 from minidock.model.record import Record
 from minidock.objects import KINDS, KernelObject
 from minidock.store.database import Database
@@ -16,7 +17,8 @@ TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
     from typing import Any
 
-_KINDS: dict[str, type[Record]] = {**KINDS, "Chain": Chain, "Policy": Policy, "Rule": Rule}
+_KINDS: dict[str, type[Record]] = {**KINDS, "Chain": Chain, "Policy": Policy, "Rule": Rule,
+                                 "PortBinding": PortBinding}
 
 
 class Entry(Record):

@@ -9,11 +9,13 @@ from minidock.errors import BadRequest, Conflict, NotFound
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Network, Pool
 from minidock.model.pack import pack, unpack
+from minidock.model.ports import PortBinding
 from minidock.model.process import Bind
 from minidock.model.record import Record
 from minidock.store.database import Database
 
-_KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (Container, End, Endpoint, Network, Pool, Bind)}
+_KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (Container, End, Endpoint, Network, Pool, Bind,
+                                                                 PortBinding)}
 
 
 def _text(record: Record) -> str:
@@ -236,6 +238,7 @@ class Runs:
     def over(self, container_id: str) -> None:
         """Nothing is left of the run: its leases are free."""
         with self._database.transaction() as sql:
+            sql.execute("DELETE FROM ports WHERE container = ?", (container_id,))
             sql.execute("DELETE FROM endpoints WHERE container = ?", (container_id,))
             sql.execute("DELETE FROM running WHERE container = ?", (container_id,))
 

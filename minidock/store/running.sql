@@ -44,3 +44,22 @@ CREATE TABLE endpoints (
 ) WITHOUT ROWID;
 CREATE INDEX endpoint_container ON endpoints (container);
 CREATE INDEX endpoint_lease ON endpoints (network, address, container); -- all leases without reading a row
+
+-- Host ports of running containers: who holds which. The row is the reservation; a bound socket proves it.
+CREATE TABLE ports (
+    proto     TEXT NOT NULL,
+    ip        TEXT NOT NULL,
+    first     INTEGER NOT NULL,
+    last      INTEGER NOT NULL,
+    container TEXT NOT NULL,
+    PRIMARY KEY (proto, ip, first)
+) WITHOUT ROWID;
+CREATE INDEX port_container ON ports (container);
+-- Where the next automatic choice in a range of ports begins.
+CREATE TABLE port_cursors (
+    proto TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last  INTEGER NOT NULL,
+    port  INTEGER NOT NULL,
+    PRIMARY KEY (proto, first, last)
+) WITHOUT ROWID;

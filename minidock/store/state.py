@@ -14,6 +14,7 @@ from minidock.store import database
 from minidock.store.database import Database
 from minidock.store.journal import Journal
 from minidock.store.locks import locked, locked_if_free
+from minidock.store.ports import HostPorts
 from minidock.store.registry import Containers, Networks, Runs
 
 
@@ -29,6 +30,7 @@ class State:
         self.networks = Networks(self.durable)
         self.containers = Containers(self.durable)
         self.runs = Runs(self.running)
+        self.ports = HostPorts(self.running)
         self.journal = Journal(self.running)
         os.makedirs(f"{self.run}/locks", 0o755, exist_ok=True)
 

@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from minidock.model.container import Container, End, Run
+from minidock.model.ports import PortBinding, exposed_by
 from minidock.views.inspect import status
+from minidock.views.ports import column
 from minidock.views.table import since
 
 TABLE = (r"table {{.ID}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Networks}}")
@@ -25,8 +27,9 @@ def words(run: Run | None, end: End | None, now: float) -> str:
     return "Created"
 
 
-def as_object(con: Container, run: Run | None, end: End | None, now: float, whole: bool = False) -> dict[str, Any]:
-    """One line: strings, as Docker's; `Label` is a method for templates."""
+def as_object(con: Container, run: Run | None, end: End | None, now: float, whole: bool = False,
+              ports: tuple[PortBinding, ...] | None = None) -> dict[str, Any]:
+    """One line: strings, as Docker's; `Label` is a method for templates. No `ports` (None): nothing shows there."""
     command, labels = " ".join(con.argv), dict(con.labels)
     if not whole and len(command) > 20:
         command = command[:19] + "…"
@@ -35,6 +38,7 @@ def as_object(con: Container, run: Run | None, end: End | None, now: float, whol
         "CreatedAt": con.created, "ID": con.id if whole else con.short, "Image": "",
         "Labels": ",".join(f"{key}={value}" for key, value in con.labels), "LocalVolumes": "0",
         "Mounts": ",".join(bind.source for bind in con.binds), "Names": con.name, "Networks": con.network_mode,
-        "Ports": "", "RunningFor": f"{since(con.created, now)} ago", "Size": "0B", "State": status(run, end),
+        "Ports": "" if ports is None else column(ports, exposed_by(con.ports, con.expose)),
+        "RunningFor": f"{since(con.created, now)} ago", "Size": "0B", "State": status(run, end),
         "Status": words(run, end, now), "Label": lambda key: labels.get(key, ""),
     }

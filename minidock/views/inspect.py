@@ -7,6 +7,8 @@ from typing import Any
 from minidock import ipam
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Network, Pool
+from minidock.model.ports import PortSpec, exposed_by, parse, span
+from minidock.views.ports import natural
 
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -106,7 +108,7 @@ def _host_config(con: Container) -> dict[str, Any]:
     return {
         "Binds": [f"{bind.source}:{bind.target}{':ro' if bind.read_only else ''}" for bind in con.binds] or None,
         "NetworkMode": con.network_mode,
-        "PortBindings": {},
+        "PortBindings": _asked_ports(con),
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "AutoRemove": con.auto_remove,
         "CapAdd": list(con.cap_add) or None,
@@ -114,7 +116,7 @@ def _host_config(con: Container) -> dict[str, Any]:
         "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": None, "Links": None,
         "IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "",
         "Privileged": con.privileged,
-        "PublishAllPorts": False,
+        "PublishAllPorts": con.publish_all,
         "ReadonlyRootfs": False,
         "Sysctls": dict(con.sysctls) or None,
         "ShmSize": 64 << 20,
@@ -126,7 +128,7 @@ def _config(con: Container) -> dict[str, Any]:
     return {
         "Hostname": con.hostname, "Domainname": "", "User": con.user,
         "AttachStdin": False, "AttachStdout": True, "AttachStderr": True,
-        "Tty": con.tty, "OpenStdin": con.stdin_open, "StdinOnce": False,
+        **_exposed(con), "Tty": con.tty, "OpenStdin": con.stdin_open, "StdinOnce": False,
         "Env": list(con.env), "Cmd": list(con.argv), "Image": "", "Volumes": None,
         "WorkingDir": con.cwd, "Entrypoint": None, "Labels": dict(con.labels),
     }
@@ -139,9 +141,43 @@ def _network_settings(con: Container, run: Run | None, endpoints: list[tuple[End
     return {
         "SandboxID": con.id if running and con.netns else "",
         "SandboxKey": f"/run/netns/{con.netns}" if running and con.netns else "",
-        "Ports": {},
+        "Ports": _ports(con, [end for end, _ in endpoints]) if running else {},
         "Networks": names,
     }
+
+
+def _ports(con: Container, endpoints: list[Endpoint]) -> dict[str, list[dict[str, str]] | None]:
+    """Every exposed port of an attachment with addresses, and where the host offers it (null: nowhere)."""
+    if not any(end.address for end in endpoints):
+        return {}
+    found: dict[str, list[dict[str, str]] | None] = dict.fromkeys(map(str, exposed_by(con.ports, con.expose)))
+    for single in (single for end in endpoints for binding in end.ports for single in binding.each):
+        offered = {"HostIp": str(single.host_ip) if single.host_port else "",
+                   "HostPort": str(single.host_port or "")}
+        name = f"{single.port}/{single.proto}"
+        found[name] = [*(found.get(name) or ()), offered]
+    return {name: found[name] for name in sorted(found, key=natural)}
+
+
+def _asked_ports(con: Container) -> dict[str, list[dict[str, str]]]:
+    """What -p asked for, port by port."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for spec in map(parse, con.ports):
+        for step, port in enumerate(spec.ports):
+            found.setdefault(str(port), []).append({"HostIp": str(spec.host_ip or ""), "HostPort": _host(spec, step)})
+    return found
+
+
+def _host(spec: PortSpec, step: int) -> str:
+    """A range for one port of the container stays one: the first free port of it."""
+    if not spec.host_first:
+        return ""
+    return span(spec.host_first, spec.host_last) if spec.first == spec.last else str(spec.host_first + step)
+
+
+def _exposed(con: Container) -> dict[str, Any]:
+    ports = exposed_by(con.ports, con.expose)
+    return {"ExposedPorts": {str(port): {} for port in ports}} if ports else {}
 
 
 def _endpoint(con: Container, end: Endpoint | None, net: Network | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def natural(text: str) -> list[tuple[int, int]]:
 
 def lines(bindings: Iterable[PortBinding]) -> list[str]:
     """`port CONTAINER`: every published port and where the host offers it."""
-    each = (single for binding in bindings for single in binding.each)
+    each = (single for binding in bindings if binding.host_port for single in binding.each)
     return sorted((f"{single.port}/{single.proto} -> {_host(single)}" for single in each), key=natural)
 
 
@@ -25,7 +25,7 @@ def public(bindings: Iterable[PortBinding], asked: str, container: str) -> list[
     number, _, proto = asked.partition("/")
     if not number.isascii() or not number.isdigit() or int(number) > 65535:
         raise BadRequest(f"invalid port ({number})", f"write it as 80 or 80/udp: minidock port {container} 80")
-    bindings = tuple(bindings)
+    bindings = tuple(binding for binding in bindings if binding.host_port)
     found = [_host(single) for binding in bindings if binding.proto == (proto or "tcp")
              for single in binding.each if single.port == int(number)]
     if not found:
@@ -49,7 +49,7 @@ def column(bindings: Iterable[PortBinding], exposed: Iterable[ContainerPort] = (
     Ports only exposed, and those with the same number on the host, are joined to ranges for each protocol and host
     address; the others come one by one and last.
     """
-    singles = [single for binding in bindings for single in binding.each]
+    singles = [single for binding in bindings if binding.host_port for single in binding.each]
     published = {(single.port, single.proto) for single in singles}
     rows = [(item.port, 0, 0, 0, item.proto, "") for item in set(exposed) if (item.port, item.proto) not in published]
     rows += [(item.port, item.host_ip.version, int(item.host_ip), item.host_port, item.proto, bracketed(item.host_ip))

@@ -12,7 +12,7 @@ from ipaddress import IPv4Interface
 
 from minidock.app.context import App
 from minidock.drivers import DRIVERS
-from minidock.drivers.bridge import exit_route
+from minidock.drivers.bridge import exits
 from minidock.engine import Engine
 from minidock.kernel import netns
 from minidock.model.network import Endpoint
@@ -26,7 +26,7 @@ def plan_of(app: App) -> tuple[str, Plan]:
     network = app.state.networks.find("br0")
     end = Endpoint("e" * 64, network.id, "c" * 64, SANDBOX, "vethbench", "eth0", "02:00:00:00:00:0a",
                    "02:00:00:00:00:0b", IPv4Interface("172.28.200.1/16"), network.pools[0].gateway)
-    return end.scope, (*DRIVERS["bridge"].endpoint(network, end, app.facts()), *exit_route(end))
+    return end.scope, (*DRIVERS["bridge"].endpoint(network, end, app.facts()), *exits(network, end, app.facts()))
 
 
 def main() -> None:

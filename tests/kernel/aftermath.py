@@ -83,6 +83,8 @@ def disagreements(host: Host) -> list[str]:
     found += [f"endpoint of {row[0][:12]} is {row[1]}" for row in
               rows(host.directory / "run/run.db", "SELECT container, state FROM endpoints")
               if row[1] != "up" or row[0][:12] not in short]
+    found += [f"host port of {row[0][:12]}" for row in
+              rows(host.directory / "run/run.db", "SELECT container FROM ports") if row[0][:12] not in short]
     spaces = {name for name in os.listdir(netns.DIRECTORY) if name.startswith("md-")} - host.before
     found += [f"sandbox {name}" for name in sorted(spaces - {f"md-{one}" for one in short})]
     directory = f"{host.directory}/run/containers"

@@ -155,6 +155,36 @@ def test_of_many_with_one_address_exactly_one_wins(host: Host) -> None:
     assert "172.28.7.7/16" in host.minidock("exec", row["Names"], "ip", "addr").stdout
 
 
+def test_of_fifty_with_one_host_port_exactly_one_wins(host: Host) -> None:
+    """The others name the holder, whatever their container is called; and the winner's port is held."""
+    host.minidock("net", "create", "br0", *SUBNET)
+    before = host.picture()
+    run = ("run", "-d", "--net", "br0", "-p", "8080:80", "sleep", "100")
+    ended = _at_once(host, [run] * 50)
+    _honest(ended)
+    (row,) = _rows(host, "ps", "-a")
+    assert [one.out[:12] for one in ended if one.code == 0] == [row["ID"]]
+    told = "Bind for 0.0.0.0:8080 failed: port is already allocated by container"
+    holders = (f"{told} {row['Names']}\n", f"{told} {row['ID']}\n")  # by id, if its row is not written yet
+    assert [one.err for one in ended if one.code and not any(text in one.err for text in holders)] == []
+    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080"]
+    host.minidock("rm", "-f", row["Names"])
+    _nothing_left(host, before)
+
+
+def test_many_that_leave_the_port_to_us_get_one_each(host: Host) -> None:
+    """From the beginning of the ephemeral range on, no port twice."""
+    host.minidock("net", "create", "br0", *SUBNET)
+    before = host.picture()
+    ended = _at_once(host, [("run", "-d", "--net", "br0", "-p", "80", "sleep", "100")] * 10)
+    assert [one.code for one in ended] == [0] * 10, [one.err for one in ended]
+    found = [host.minidock("port", one.out.strip(), "80").stdout for one in ended]
+    first = int(host.shell("cut -f1 /proc/sys/net/ipv4/ip_local_port_range"))
+    assert sorted(found) == [f"0.0.0.0:{port}\n" for port in range(first, first + 10)]
+    host.minidock("rm", "-f", *(one.out.strip() for one in ended))
+    _nothing_left(host, before)
+
+
 def test_of_many_networks_with_one_name_exactly_one_wins(host: Host) -> None:
     """And there is one bridge."""
     ended = _at_once(host, [("net", "create", "br0")] * 8)

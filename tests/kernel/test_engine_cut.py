@@ -23,18 +23,21 @@ from minidock.app.context import App
 from minidock.app.networks import Request
 from minidock.cli.running import serve
 from minidock.errors import MinidockError
+from minidock.kernel import portsockets
 from minidock.kernel.handle import Kernel
 from minidock.model.container import Container
 from minidock.model.record import Record
 from minidock.objects import KINDS, Plan
 from minidock.sandbox import detach, spawn
 from minidock.store.journal import Journal
+from minidock.store.ports import HostPorts
 from minidock.store.registry import Containers, Networks, Runs
 from minidock.store.state import State
 from tests.ground import Host, until
 from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, tidied
 
-WEB = Container(id="", name="web", created="", argv=("sleep", "60"), network="", network_mode="br0", hostname="")
+WEB = Container(id="", name="web", created="", argv=("sleep", "60"), network="", network_mode="br0", hostname="",
+                ports=("8080:80", "5353:53/udp"))
 LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
 SEED = int(os.environ.get("MINIDOCK_CUT_SEED", "1"))
 
@@ -44,9 +47,11 @@ EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Containers, ("add", "presume", "ended", "remove")),
     (Runs, ("begin", "join", "started", "stopping", "over")),
     (Journal, ("open", "intend", "note", "forget", "built", "razing", "close")),
+    (HostPorts, ("take",)),
+    (portsockets, ("hold",)),
     (Kernel, ("settle", "delete_link")),
     (State, ("unlock_files",)),
-    (starting, ("write_files", "spawn", "release", "forget")),
+    (starting, ("write_files", "spawn", "release", "forget", "let_ports_go")),
     (spawn, ("clone",)),
     (detach, ("detach",)),
     (ending, ("signal_process", "wait_gone", "forget")),

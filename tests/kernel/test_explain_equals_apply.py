@@ -49,6 +49,20 @@ CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
                           ("--net", "br0")),
     "smallest": ("", ("--subnet", "172.28.0.0/30"), ("--net", "br0")),
     "fixed-address": ("", SUBNET, ("--net", "br0", "--ip", "172.28.9.9", "--mac-address", "02:42:ac:1c:09:09")),
+    "published": ("", SUBNET, ("--net", "br0", "-p", "8080:80", "-p", "127.0.0.1:8081:80", "-p", "5300-5302:53-55/udp",
+                               "-p", "9000-9019:7000-7019", "-p", "127.0.0.2:53:53/udp")),
+    "published-unfiltered": (UNFILTERED, SUBNET, ("--net", "br0", "-p", "8080:80")),
+    "published-by-choice": ("", (), ("--net", "br0", "-P", "--expose", "80-81", "-p", "99/udp")),
+    "published-on-loopback": ("", (*SUBNET, "-o", f"{OPTION}bridge.host_binding_ipv4=127.0.0.1"),
+                              ("--net", "br0", "-p", "8080:80")),
+    "published-in-vain": ("", (*SUBNET, "--internal"), ("--net", "br0", "-p", "8080:80")),
+    "routed": ("", (*SUBNET, "-o", f"{OPTION}bridge.gateway_mode_ipv4=routed"), ("--net", "br0", "-p", "8080:80")),
+    "nat-unprotected": ("", (*SUBNET, "-o", f"{OPTION}bridge.gateway_mode_ipv4=nat-unprotected"),
+                        ("--net", "br0", "-p", "8080:80")),
+    "isolated": ("", (*SUBNET, "--internal", "-o", f"{OPTION}bridge.gateway_mode_ipv4=isolated"), ("--net", "br0")),
+    "inhibited": ("", (*SUBNET, "-o", f"{OPTION}bridge.inhibit_ipv4=true"), ("--net", "br0")),
+    "host-address": ("", (*SUBNET, "-o", f"{OPTION}host_ipv4=198.51.100.2"), ("--net", "br0")),
+    "trusted": ("", (*SUBNET, "-o", f"{OPTION}bridge.trusted_host_interfaces=up0:up1"), ("--net", "br0")),
     "users-own-rule": ("iptables -N MINIDOCK-USER && iptables -A MINIDOCK-USER -s 10.9.0.0/16 -j DROP", SUBNET,
                        ("--net", "br0")),
     "default-network": ("", None, ()),
@@ -63,6 +77,7 @@ CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
 # iptables, for others may count on it by now.
 LASTING = {
     "adopted": {"/host/links/shared/flags", "/host/links/shared/qdisc"},
+    "published-unfiltered": {"/host/sysctls//proc/sys/net/bridge/bridge-nf-call-iptables"},
     "no-icc-unfiltered": {"/host/sysctls//proc/sys/net/bridge/bridge-nf-call-iptables"},
 }
 

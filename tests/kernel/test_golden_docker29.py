@@ -1,8 +1,8 @@
 """Our rules and sysctls beside those recorded from a real Docker Engine 29.7.2 (tests/golden/docker29).
 
-The recordings hold the commands too: we run the same ones, without published ports. Renamed are only the chains
-(DOCKER to MINIDOCK) and the default bridge's device (docker0 to minidock0); our ownership comments are left out.
-Docker's engine makes its default network at its start, we at its first use: so each scenario runs in both orders.
+The recordings hold the commands too: we run the same ones. Renamed are only the chains (DOCKER to MINIDOCK) and the
+default bridge's device (docker0 to minidock0); our ownership comments are left out. Docker's engine makes its default
+network at its start, we at its first use: so each scenario runs in both orders.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ import pytest
 from tests.ground import Host
 
 RECORDINGS = sorted(Path(__file__).parent.parent.joinpath("golden/docker29").glob("*.txt"))
-PUBLISHED = re.compile(r"--dport (80|8080)\b")  # their containers publish 8080:80; ours do not
+PLACES = "ip -br addr; ip route; ip -6 route"
+NOT_COVERED = {  # scenarios of the recordings that are not compared yet
+    "00": "the default network, which we make at its first use; every other scenario has it",
+    "10": "IPv6 on networks", "15": "IPv6 on networks", "19": "IPv6 on networks",
+    "20": "several networks for one container",
+    "98": "an engine without networks: what we leave is compared by the tests of removal",
+}
 
 
 class Recording:
@@ -28,20 +34,22 @@ class Recording:
         self.commands = [line[2:] for line in head.splitlines() if line.startswith("$ ")]
         self.parts = dict(zip(rest[::2], rest[1::2], strict=True))
 
+    @property
+    def uses_default(self) -> bool:
+        """Does a container of it stand on the default network?"""
+        return any("docker run" in line and "--network" not in line for line in self.commands)
+
     def lines(self, part: str, with_default: bool) -> list[str]:
         """A part in our words; without the default network's rules where we have not made it yet."""
         text = self.parts[part].replace("DOCKER", "MINIDOCK").replace("docker0", "minidock0")
         subnet_of_default = "-s 172.17.0.0/16 "
-        return [line for line in text.splitlines() if line and not PUBLISHED.search(line)
+        return [line for line in text.splitlines() if line
                 and (with_default or ("minidock0" not in line and subnet_of_default not in line))]
 
 
 def _ours(command: str) -> list[str]:
-    """A docker command in minidock's words: no image, no published port."""
-    words = shlex.split(command)[1:]
-    if "-p" in words:
-        del words[words.index("-p") : words.index("-p") + 2]
-    return [word for word in words if word != "busybox"]
+    """A docker command in minidock's words: no image."""
+    return [word for word in shlex.split(command)[1:] if word != "busybox"]
 
 
 def _saved(host: Host, program: str) -> list[str]:
@@ -75,23 +83,24 @@ def _idle(line: str, table: list[str]) -> bool:
 
 @pytest.mark.parametrize("default_first", [False, True], ids=["alone", "after-the-default-network"])
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_the_rules_are_those_of_docker_29(path: Path, default_first: bool, host: Host) -> None:
+def test_the_rules_are_those_of_docker_29(path: Path, default_first: bool, host: Host, outside: str) -> None:
     """iptables-save, ip6tables-save, sysctls, addresses and routes of the bridges: equal."""
     recording = Recording(path)
+    with_default = default_first or recording.uses_default
     if default_first:
         host.minidock("run", "--rm", "true")
     for command in recording.commands:
         host.minidock(*_ours(command))
     for part in ("iptables-save", "ip6tables-save"):
-        wanted = _by_table(recording.lines(part, default_first))
+        wanted = _by_table(recording.lines(part, with_default))
         assert wanted, part
         assert _by_table(_saved(host, part.removesuffix("-save"))) == wanted
-    settings = recording.lines("sysctl", default_first)
+    settings = recording.lines("sysctl", with_default)
     assert len(settings) >= 8
     keys = " ".join(line.partition(" = ")[0] for line in settings)
     assert host.shell(f"sysctl {keys}").splitlines() == settings
     assert _places(host.shell("ip -br addr; ip route").splitlines()) == \
-        _places(recording.lines("ip -br addr; ip route; ip -6 route", default_first))
+        _places(recording.lines(PLACES, with_default))
 
 
 def _places(lines: list[str]) -> list[str]:
@@ -103,6 +112,8 @@ def _places(lines: list[str]) -> list[str]:
 
 def test_every_recording_is_there_and_can_be_told_apart() -> None:
     """A comparison that finds all scenarios alike would prove nothing."""
-    assert [path.stem[:2] for path in RECORDINGS] == ["01", "02", "03", "08", "09", "17"]
-    told = {str(_by_table(Recording(path).lines("iptables-save", True))) for path in RECORDINGS}
+    every = {f"{number:02}" for number in (*range(22), 98)}
+    assert {path.stem[:2] for path in RECORDINGS} == every - NOT_COVERED.keys()
+    recordings = [Recording(path) for path in RECORDINGS]
+    told = {str((_by_table(one.lines("iptables-save", True)), _places(one.lines(PLACES, True)))) for one in recordings}
     assert len(told) == len(RECORDINGS)

@@ -29,7 +29,7 @@ EFFECTS = ("sendto,sendmsg,mount,umount2,unlink,unlinkat,rmdir,rename,mkdir,ftru
 PAGES = "pwrite64"
 LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
 SEED = int(os.environ.get("MINIDOCK_KILL_SEED", "1"))
-WEB = ("run", "-d", "--name", "web", "--net", "br0", "sleep", "60")
+WEB = ("run", "-d", "--name", "web", "--net", "br0", "-p", "8080:80", "-p", "5353:53/udp", "sleep", "60")
 
 
 class Scene(Record):

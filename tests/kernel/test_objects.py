@@ -76,7 +76,7 @@ SAMPLES = {
     "RuleSet": Sample((), _rules(), False),
     "Sysctl": Sample((bridge,), Sysctl("", "", "net.ipv4.ip_forward", "1", was="0"), False),
 }
-LASTING = {"Existing", "Announcement"}  # leave nothing to delete: tests of their own below, and in tests/wire
+LASTING = {"Existing", "Announcement", "Flows"}  # leave nothing to delete: tests of their own below, and in tests/wire
 
 
 @pytest.fixture
