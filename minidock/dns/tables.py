@@ -1,0 +1,146 @@
+"""What the name server knows: two tables of MINIDOCK_RUN/run.db, read whole whenever something has changed.
+
+`tables.sql` tells their columns. A client's `config` is JSON:
+
+    {"networks": [[id, name], …], "links": [[alias, target], …], "upstreams": [[place, address], …],
+     "ndots": false, "internal": false}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from minidock.dns.zones import Client, Name, Upstream
+from minidock.model.record import Record
+
+
+class Resolver(Record):
+    """One embedded server: for whom, where it listens, and whose life it shares."""
+
+    client: Client
+    netns: str
+    pid: int
+    pid_started: int
+    port: int
+
+    @property
+    def container(self) -> str:
+        """The container's id."""
+        return self.client.container
+
+
+class Tables(Record):
+    """All of it, as of one moment."""
+
+    names: tuple[Name, ...] = ()
+    resolvers: tuple[Resolver, ...] = ()
+
+
+def read(run_directory: str) -> Tables:
+    """The tables as they are now; empty if there are none."""
+    reader = Reader(run_directory)
+    try:
+        return reader.read() if reader.changed() else Tables()
+    finally:
+        reader.close()
+
+
+class Reader:
+    """An open run.db that knows whether it has changed."""
+
+    def __init__(self, run_directory: str) -> None:
+        self.path = f"{run_directory}/run.db"
+        self._sql: sqlite3.Connection | None = None
+        self._version: tuple[int, int] | None = None
+        self._inode = 0
+
+    def changed(self) -> bool:
+        """Has anybody written since we read? Another file under that name is a change too; no file is none."""
+        inode = _inode(self.path)
+        if inode != self._inode:
+            self.close()
+            self._inode = inode
+            if inode:
+                self._sql = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, isolation_level=None, timeout=5)
+        if self._sql is None:
+            return False
+        return (inode, self._data_version()) != self._version
+
+    def there(self) -> bool:
+        """Is there a database at all?"""
+        return bool(_inode(self.path))
+
+    def _data_version(self) -> int:
+        assert self._sql is not None
+        return int(self._sql.execute("PRAGMA data_version").fetchone()[0])
+
+    def read(self) -> Tables:
+        """Both tables as of one moment."""
+        if self._sql is None:
+            return Tables()
+        version = self._data_version()
+        self._sql.execute("BEGIN")
+        try:
+            names = tuple(map(_name, self._sql.execute(
+                "SELECT network, name, container, address4, address6 FROM names ORDER BY rowid")))
+            resolvers = tuple(map(_resolver, self._sql.execute(
+                "SELECT container, netns, pid, pid_started, port, config FROM resolvers")))
+        finally:
+            self._sql.execute("COMMIT")
+        self._version = self._inode, version
+        return Tables(names, resolvers)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._sql is not None:
+            self._sql.close()
+            self._sql = None
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _name(row: tuple[str, str, str, str, str]) -> Name:
+    network, name, container, address4, address6 = row
+    return Name(network, name, container, packed(address4), packed(address6))
+
+
+def packed(address: str) -> bytes:
+    """An address's bytes; none for no address."""
+    return inet_pton(AF_INET6 if ":" in address else AF_INET, address) if address else b""
+
+
+def text(address: bytes) -> str:
+    """An address as people write it."""
+    return inet_ntop(AF_INET6 if len(address) == 16 else AF_INET, address)
+
+
+def _resolver(row: tuple[str, str, int, int, int, str]) -> Resolver:
+    container, netns, pid, pid_started, port, config = row
+    return Resolver(unpacked(container, config), netns, pid, pid_started, port)
+
+
+def packed_config(client: Client) -> str:
+    """A client as the text in `resolvers.config`."""
+    upstreams = [(one.place, one.address) for one in client.upstreams]
+    return json.dumps({"networks": client.networks, "links": client.links, "upstreams": upstreams,
+                       "ndots": client.ndots, "internal": client.internal})
+
+
+def unpacked(container: str, config: str) -> Client:
+    """The client whose text that is."""
+    found = json.loads(config)
+    return Client(container, _pairs(found["networks"]), _pairs(found["links"]),
+                  tuple(Upstream(place, address) for place, address in found["upstreams"]),
+                  found["ndots"], found["internal"])
+
+
+def _pairs(rows: list[list[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((first, second) for first, second in rows)
