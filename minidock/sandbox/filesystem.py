@@ -62,12 +62,16 @@ def _lose_sight_of_sandboxes() -> None:
     """Let go of the names of network namespaces, the others' and our own.
 
     A namespace that has a name here never dies (man 8 ip-netns); and each new name on the host would be told to every
-    container, so that the thousandth would cost a thousand times the first.
+    container, so that the thousandth would cost a thousand times the first. The place is covered: `ip` complains of
+    files there that are no namespaces.
     """
+    if not os.path.isdir(_NAMESPACES):
+        return
     with contextlib.suppress(OSError):  # not mounted: nobody has named one yet
         syscalls.umount(_NAMESPACES, syscalls.MNT_DETACH)
         for name in os.listdir(_NAMESPACES):  # where `ip netns` mounted it first, all are in the mount below too
             syscalls.umount(f"{_NAMESPACES}/{name}", syscalls.MNT_DETACH)
+    syscalls.mount("tmpfs", _NAMESPACES, "tmpfs", _PLAIN, "mode=755")
 
 
 def _in_user_namespace() -> bool:

@@ -12,7 +12,8 @@ def test_the_main_job(host: Host, outside: str) -> None:
     host.minidock("run", "--rm", "--net", "br0", "ping", "-c1", "-W2", "172.28.0.1")
     host.minidock("run", "--rm", "--net", "br0", "ping", "-c1", "-W2", "203.0.113.10")
     host.minidock("run", "-d", "--name", "web", "--net", "br0", "sleep", "100")
-    assert "172.28.0.2/16" in host.minidock("exec", "web", "ip", "addr").stdout
+    shown = host.minidock("exec", "web", "ip", "addr")
+    assert "172.28.0.2/16" in shown.stdout and shown.stderr == ""
     assert "web" in host.minidock("ps").stdout
     host.minidock("stop", "-t", "0", "web")
     host.minidock("rm", "web")
