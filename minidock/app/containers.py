@@ -9,9 +9,10 @@ from collections.abc import Callable
 from minidock import ipam
 from minidock.app import identity
 from minidock.app.context import App, now
+from minidock.dns import files
 from minidock.errors import BadRequest, CannotRun, Conflict, NotFound
 from minidock.model.container import Container
-from minidock.model.network import Network
+from minidock.model.network import PREDEFINED, Network
 from minidock.model.process import Bind
 from minidock.sandbox import capabilities
 
@@ -57,6 +58,18 @@ def _check(wanted: Container) -> None:
     if wanted.rootfs and not os.path.isdir(wanted.rootfs):
         raise CannotRun(f"rootfs {wanted.rootfs}: no such directory", "make one: debootstrap bookworm DIR")
     _check_binds(wanted.binds)
+    _check_names(wanted)
+
+
+def _check_names(wanted: Container) -> None:
+    for word in wanted.dns:
+        if not files.parse(f"nameserver {word}", "").servers:
+            raise BadRequest(f"{word} is not an ip address", "--dns takes a name server's address: --dns 192.0.2.53")
+    for word in wanted.extra_hosts:
+        files.extra_host(word)
+    if wanted.aliases and wanted.network_mode in (*PREDEFINED, "default"):
+        raise BadRequest("invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined"
+                         " networks", "make a network: minidock net create mynet, then --net mynet --network-alias …")
 
 
 def _check_hostname(name: str) -> None:
@@ -190,6 +203,10 @@ def rename(app: App, reference: str, name: str) -> None:
         raise BadRequest("Renaming a container with the same name as its current name", "choose another name")
     if not app.dry:
         app.state.containers.change(container.but(name=name))
+        if app.state.names.served(container.id):
+            from minidock.app import naming  # only some containers have a name server
+
+            naming.rename(app, container, name)
 
 
 def env_from_file(path: str) -> list[str]:

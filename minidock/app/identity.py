@@ -17,7 +17,7 @@ _PIONEERS = ("baran bellovin berners boggs cerf clark crocker davies deering est
              " tomlinson torvalds wing zimmermann").split()
 
 
-def _digits(purpose: str, count: int) -> str:
+def digits(purpose: str, count: int) -> str:
     """`count` hex digits: random, or pinned by the seed and the purpose."""
     seed = os.environ.get("MINIDOCK_SEED")
     if seed is None:
@@ -33,7 +33,7 @@ def new_id(purpose: str, taken: Callable[[str], bool] = lambda name: False) -> s
     Under a seed a renamed container still has the id that its old name gives.
     """
     for attempt in range(100):
-        found = _digits(f"{purpose}/{attempt}", 64)
+        found = digits(f"{purpose}/{attempt}", 64)
         if not found[:12].isdigit() and not taken(found):
             return found
     raise AssertionError("unreachable: a hundred ids all digits or taken")
@@ -41,20 +41,20 @@ def new_id(purpose: str, taken: Callable[[str], bool] = lambda name: False) -> s
 
 def mac(purpose: str) -> str:
     """A random unicast, locally administered MAC."""
-    digits = _digits(f"mac/{purpose}", 12)
-    first = (int(digits[:2], 16) & 0xFE) | 0x02
-    return ":".join([f"{first:02x}", *(digits[i : i + 2] for i in range(2, 12, 2))])
+    found = digits(f"mac/{purpose}", 12)
+    first = (int(found[:2], 16) & 0xFE) | 0x02
+    return ":".join([f"{first:02x}", *(found[i : i + 2] for i in range(2, 12, 2))])
 
 
 def ifname(purpose: str) -> str:
     """The name of a veth's host end."""
-    return "veth" + _digits(f"ifname/{purpose}", 7)
+    return "veth" + digits(f"ifname/{purpose}", 7)
 
 
 def container_name(taken: Callable[[str], bool]) -> str:
     """A name nobody has, as Docker's: adjective_surname, here of people the network is owed to."""
     for attempt in range(10_000):
-        number = int(_digits(f"name/{attempt}", 8), 16)
+        number = int(digits(f"name/{attempt}", 8), 16)
         found = f"{_ADJECTIVES[number % len(_ADJECTIVES)]}_{_PIONEERS[number // 97 % len(_PIONEERS)]}"
         found += str(attempt) if attempt > 50 else ""
         if not taken(found):

@@ -15,7 +15,7 @@ from minidock.app.context import App
 from minidock.firewall.replay import replayed
 from minidock.kernel import netns, nft, nft_read
 from minidock.model.record import Record
-from minidock.objects import RuleSet
+from minidock.objects import KernelObject, RuleSet
 from minidock.sandbox.liveness import alive
 from minidock.store.journal import Entry
 
@@ -143,7 +143,7 @@ def _lost_objects(app: App) -> list[Repaired]:
     """Make them again, parents first, until nothing is lost: a cable laid anew has lost its addresses."""
     repaired: list[Repaired] = []
     for _ in range(1 if app.dry else _ROUNDS):
-        lost = [entry for entry in app.engine.check() if not isinstance(entry.object, RuleSet)]
+        lost = [entry for entry in app.engine.check() if not _is_hosts(entry.object)]
         made = [done for done in (_restore(app, entry) for entry in lost) if done]
         repaired += made
         if not made:
@@ -186,7 +186,13 @@ def _name_again(app: App, entry: Entry) -> None:
 def _rule_sets(app: App) -> list[tuple[Entry, RuleSet]]:
     built = {scope for scope, _ in app.state.journal.scopes("built")}
     entries = [entry for entry in app.state.journal.entries() if entry.scope in built]
-    return [(entry, entry.object) for entry in entries if isinstance(entry.object, RuleSet)]
+    return [(entry, entry.object) for entry in entries
+            if isinstance(entry.object, RuleSet) and not entry.object.netns]
+
+
+def _is_hosts(item: KernelObject) -> bool:
+    """Are these rules of the host, which are compared and written as a whole?"""
+    return isinstance(item, RuleSet) and not item.netns
 
 
 def _rules_differ(app: App) -> bool:

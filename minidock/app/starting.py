@@ -12,20 +12,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
 
-from minidock.app import leasing, networks
+from minidock.app import leasing, naming, networks
 from minidock.app.containers import exec_hint, network_of
 from minidock.app.context import App, now
 from minidock.app.ending import forget
-from minidock.dns import files
+from minidock.app.naming import write_files
 from minidock.drivers import DRIVERS, bridge
 from minidock.drivers.sandbox import sandbox
 from minidock.errors import CannotRun, Conflict, MinidockError, NotFound
-from minidock.kernel import procsys
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Network
 from minidock.model.process import Process
@@ -42,8 +40,9 @@ class Attached:
     def __init__(self) -> None:
         self.sockets: list[int] = []  # they hold its host ports until it ends
 
-    def spawn(self, process: Process, directory: str, container: Container) -> Started:
+    def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
         """The waiting process; its monitor is this process."""
+        self.guard = naming.guard(names)
         self.spawned = spawn(process, directory)
         one = self.spawned
         return Started(one.pid, one.started, os.getpid(), start_time(os.getpid()), one.go, one.failure)
@@ -55,11 +54,11 @@ class Detached:
     def __init__(self) -> None:
         self.sockets: list[int] = []  # they hold its host ports; the monitor takes them over
 
-    def spawn(self, process: Process, directory: str, container: Container) -> Started:
-        """The waiting process and its monitor."""
+    def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
+        """The waiting process and its monitor, which guards the name server of the RUN directory `names`."""
         from minidock.sandbox.detach import Watch, detach
 
-        watch = Watch(f"{directory}/log", directory, reaper(container), tuple(self.sockets))
+        watch = Watch(f"{directory}/log", directory, reaper(container), tuple(self.sockets), names)
         found = detach(process, directory, watch)
         let_ports_go(self)
         return Started(*found)
@@ -102,8 +101,8 @@ def start(app: App, container: Container, how: Attached | Detached, fresh: bool)
     with app.state.container_lock(container.id), app.state.network_lock(network, shared=True):
         endpoint = _enter(app, container, network, how, fresh)
         try:
-            _build(app, container, network, endpoint)
-            _launch(app, container, endpoint, how)
+            port = _build(app, container, network, endpoint)
+            _launch(app, container, network, endpoint, how, port)
         except BaseException as error:
             let_ports_go(how)
             _undo(app, container, fresh, error)
@@ -157,32 +156,39 @@ def _refuse_running(app: App, container: Container) -> None:
                        f" minidock restart {container.name}")
 
 
-def _build(app: App, container: Container, network: Network, endpoint: Endpoint) -> None:
+def _build(app: App, container: Container, network: Network, endpoint: Endpoint) -> int:
+    """Everything but the process; the port of its name server."""
     facts = app.facts()
     app.engine.build(container.scope, sandbox(container, facts))
+    port = naming.prepare(app, container, network)
     if endpoint.address:
         app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
         if endpoint.published:
             facts = app.bridge_facts(facts)
         app.engine.build(endpoint.exit_scope, bridge.exits(network, endpoint, facts))
+    return port
 
 
-def _launch(app: App, container: Container, endpoint: Endpoint, how: Attached | Detached) -> None:
+def _launch(app: App, container: Container, network: Network, endpoint: Endpoint, how: Attached | Detached,
+            port: int) -> None:
     directory = app.state.directory(container)
-    write_files(directory, container, endpoint)
+    write_files(app, container, network, endpoint)
     app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
-    found = how.spawn(process_of(container), directory, container)
+    found = how.spawn(process_of(container), directory, container, app.state.run if port else "")
     try:
-        _let_go(app, container, found)
+        _let_go(app, container, network, endpoint, found, port)
     except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
         signal_process(found.pid, found.pid_started, signal.SIGKILL)
         wait_gone(found.pid, found.pid_started, 10)
         raise
 
 
-def _let_go(app: App, container: Container, found: Started) -> None:
+def _let_go(app: App, container: Container, network: Network, endpoint: Endpoint, found: Started, port: int) -> None:
     run = Run("running", found.pid, found.pid_started, found.monitor, found.monitor_started, "", 0)
-    app.state.runs.started(container, run)
+    with app.state.running.transaction():
+        app.state.runs.started(container, run)
+        naming.write_rows(app, container, network, endpoint, run, port)
+    naming.attend(app, container, network)
     app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
     try:
         release(found.go, found.failure)
@@ -207,47 +213,6 @@ def process_of(container: Container) -> Process:
                    f"/run/netns/{container.netns}" if container.netns else "", container.cwd or "/", container.user,
                    container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
                    container.sysctls, container.init, container.tty, container.stdin_open)
-
-
-def write_files(directory: str, container: Container, endpoint: Endpoint) -> None:
-    """The container's hosts, hostname and resolv.conf, a log and an empty status; no exit code of an earlier life."""
-    os.makedirs(directory, 0o711, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{directory}/exit")
-    path, text = _host_resolv_conf()
-    if container.network_mode == "host":
-        texts = {"resolv.conf": text, "hosts": _read("/etc/hosts")}
-    else:
-        address = endpoint.address.ip if endpoint.address else None
-        texts = {"resolv.conf": files.resolv_conf(text, path),
-                 "hosts": files.hosts(address, container.hostname, _has_ipv6())}
-    for name, content in {**texts, "hostname": container.hostname + "\n", "status": ""}.items():
-        with open(f"{directory}/{name}", "w") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), 0o644)
-    os.close(os.open(f"{directory}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
-
-
-def _has_ipv6() -> bool:
-    """Has a new namespace's loopback ::1?"""
-    return procsys.known("net.ipv6.conf.all.forwarding")
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _host_resolv_conf() -> tuple[str, str]:
-    """The host's resolver file, or systemd-resolved's upstream one when the former names only its stub."""
-    text = _read("/etc/resolv.conf")
-    upstream = "/run/systemd/resolve/resolv.conf"
-    if files.servers(text) == ["127.0.0.53"] and os.path.exists(upstream):
-        return upstream, _read(upstream)
-    return "/etc/resolv.conf", text
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:

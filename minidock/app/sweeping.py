@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from minidock.app import ending, networks
+from minidock.app import ending, naming, networks
 from minidock.app.context import App
 from minidock.errors import NotFound
 
@@ -49,5 +49,6 @@ def _remove_network(app: App, network_id: str) -> None:
 
 def _forget_everything(app: App) -> None:
     app.close()
+    naming.end_server(app.state.run)
     for directory in (app.state.run, app.state.root):
         shutil.rmtree(directory, ignore_errors=True)

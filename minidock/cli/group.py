@@ -27,6 +27,7 @@ COMMANDS = {
     "rm": ("containers", "Remove containers"),
     "rename": ("containers", "Give a container another name"),
     "net": ("net", "Manage networks (also: network)"),
+    "dns": ("dns", "Ask a container's name server, and follow its decisions"),
     "playground": ("playground", "A disposable host to try everything in, also without root"),
     "system": ("system", "Look after minidock itself: info, repair, prune, reset"),
 }

@@ -25,6 +25,11 @@ CONFIGURING = (
     Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host.", "[[IP:]PORT:]PORT[/PROTO]"),
     Option(("-P", "--publish-all"), "publish_all", FLAG, "Offer all exposed ports, on host ports of our choice."),
     Option(("--expose",), "expose", MANY, "Ports that -P offers.", "PORT[-PORT][/PROTO]"),
+    Option(("--network-alias",), "aliases", MANY, "More names on that network.", "NAME"),
+    Option(("--dns",), "dns", MANY, "Name servers to ask instead of the host's.", "IP"),
+    Option(("--dns-search",), "dns_search", MANY, "Search domains (\".\": none).", "DOMAIN"),
+    Option(("--dns-option",), "dns_options", MANY, "Resolver options, as ndots:2.", "OPTION"),
+    Option(("--add-host",), "extra_hosts", MANY, "A line for /etc/hosts (host-gateway: the host).", "NAME:IP"),
     Option(("-e", "--env"), "env", MANY, "Environment variables.", "KEY[=VALUE]"),
     Option(("--env-file",), "env_files", MANY, "Read them from a file.", "FILE"),
     Option(("-w", "--workdir"), "cwd", TEXT, "Working directory (default /).", "DIR"),
@@ -92,7 +97,7 @@ def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -
     """Be a started container's terminal until it ends, clean up; its exit code."""
     from minidock.sandbox.foreground import foreground
 
-    code = foreground(how.spawned, f"{app.state.directory(container)}/log", stdin)
+    code = foreground(how.spawned, f"{app.state.directory(container)}/log", stdin, how.guard)
     starting.let_ports_go(how)
     ending.reap(app, container.id, code)
     return code

@@ -35,11 +35,21 @@ class Container(Record):
     ports: tuple[str, ...] = ()  # -p, as written
     expose: tuple[str, ...] = ()  # --expose, as written
     publish_all: bool = False
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    extra_hosts: tuple[str, ...] = ()  # --add-host, as written
+    aliases: tuple[str, ...] = ()  # more names on its network
 
     @property
     def short(self) -> str:
         """The first 12 digits of the id."""
         return self.id[:12]
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """What it is called on a network of the user's, its own name first."""
+        return tuple(dict.fromkeys((self.name, *self.aliases, self.short, self.hostname)))
 
     @property
     def scope(self) -> str:

@@ -25,17 +25,26 @@ class RuleSet(KernelObject):
     chains: tuple[Chain, ...]
     policies: tuple[Policy, ...]
     rules: tuple[Rule, ...]
+    netns: str = ""
+
+    @property
+    def home(self) -> str:
+        return self.netns
 
     def create(self, kernel: Kernel) -> list[int]:
-        return list(nft.apply(kernel.netfilter(), self.chains, self.policies, self.rules))
+        return list(nft.apply(kernel.netfilter(self.netns), self.chains, self.policies, self.rules))
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
         kernel.rules_deleted()
-        nft.remove(kernel.netfilter(), self.chains, self.policies, self.rules, tuple(memo or ()))
+        nft.remove(kernel.netfilter(self.netns), self.chains, self.policies, self.rules, tuple(memo or ()))
 
     def exists(self, kernel: Kernel) -> bool:
+        try:
+            socket = kernel.netfilter(self.netns)
+        except FileNotFoundError:  # its namespace has lost its name
+            return False
         present = {(own.family, own.table, own.chain, own.comment, own.spec)
-                   for own in nft_read.owned(kernel.netfilter())}
+                   for own in nft_read.owned(socket)}
         wanted = {(rule.family, rule.table, rule.chain, rule.comment, rule.spec) for rule in self.rules}
         return wanted <= present
 
@@ -43,18 +52,22 @@ class RuleSet(KernelObject):
         chains = [_chain_command(chain, "-N") for chain in self.chains]
         policies = [f"{program(item.family)} -t {item.table} -P {item.chain} {item.policy}"
                     for item in self.policies]
-        return (*chains, *policies, *(command(rule) for rule in self.rules))
+        return self._there(*chains, *policies, *(command(rule) for rule in self.rules))
 
     def shell_undo(self) -> tuple[str, ...]:
         rules = [command(rule, "-D") for rule in reversed(self.rules)]
         policies = [f"{program(item.family)} -t {item.table} -P {item.chain} {item.was}"
                     for item in self.policies]
         chains = [_chain_command(chain, "-X") for chain in reversed(self.chains)]
-        return (*rules, *policies, *chains)
+        return self._there(*rules, *policies, *chains)
+
+    def _there(self, *commands: str) -> tuple[str, ...]:
+        """The commands, typed where the rules are."""
+        return tuple(f"ip netns exec {self.netns} {words}" for words in commands) if self.netns else commands
 
     def told(self, made: bool = True) -> list[tuple[str, str]]:
         """Each rule with its own reason."""
         commands = self.shell() if made else self.shell_undo()
-        reasons = {command(rule): rule.why for rule in self.rules}
+        reasons = {self._there(command(rule))[0]: rule.why for rule in self.rules}
         told = [(command, reasons.get(command, "")) for command in commands]
         return [(told[0][0], told[0][1] or self.why), *told[1:]] if told else []

@@ -39,12 +39,14 @@ class Detached(Record):
 
 
 class Watch(Record):
-    """What the monitor is told: the log, where to leave the exit code, whom to call, what sockets to hold."""
+    """What the monitor is told: the log, where to leave the exit code, whom to call, what sockets to hold, and the
+    RUN directory whose name server it keeps alive."""
 
     log_path: str
     directory: str
     reap: tuple[str, ...]
     keep: tuple[int, ...] = ()
+    names: str = ""
 
 
 def detach(process: Process, etc_dir: str, watch: Watch) -> Detached:
@@ -95,5 +97,5 @@ def _execute(pid: int, own: spawn.Streams, watch: Watch) -> NoReturn:
         os.set_inheritable(fd, True)
     birth.close_all_but(kept)
     flags = ("-I", "-S", "-E")
-    words = ("-c", _START, _HERE, str(pid), kind, str(source), watch.log_path, watch.directory)
+    words = ("-c", _START, _HERE, str(pid), kind, str(source), watch.log_path, watch.directory, watch.names)
     os.execv(sys.executable, (sys.executable, *flags, *words, *watch.reap))

@@ -8,6 +8,10 @@ import posix
 import sys
 from select import POLLIN, poll
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from minidock.sandbox.guard import Guard
+
 
 def receive_terminal(channel: int) -> int:
     """The terminal's master from the container, or -1 if that ended without one."""
@@ -35,7 +39,7 @@ def copy(source: int, log: int) -> bool:
     return True
 
 
-def watch(pid: int, source: int, log: int) -> int:
+def watch(pid: int, source: int, log: int, guard: "Guard | None") -> int:
     """Copy until the container is dead and all it wrote is read; its exit code."""
     pidfd = posix.pidfd_open(pid)
     waiting = poll()
@@ -43,13 +47,35 @@ def watch(pid: int, source: int, log: int) -> int:
     if source >= 0:
         waiting.register(source, POLLIN)
     while True:
-        ready = [fd for fd, _ in waiting.poll()]
-        if source not in ready:
+        ready = [fd for fd, _ in waiting.poll(guard.patience_ms if guard else None)]
+        if source in ready:
+            if not copy(source, log):
+                waiting.unregister(source)
+        elif pidfd in ready:
             break
-        if not copy(source, log):
-            waiting.unregister(source)
+        if guard:
+            attend(waiting, guard, ready)
     code = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def attend(waiting: "poll", guard: "Guard", ready: list[int]) -> None:
+    """Let the guard of the name server do its part, and watch what it wants watched."""
+    before = guard.pidfd
+    if guard.tend(ready):
+        if before >= 0:
+            waiting.unregister(before)
+        if guard.pidfd >= 0:
+            waiting.register(guard.pidfd, POLLIN)
+
+
+def name_server(run_directory: str) -> None:
+    """Start the name server if there is none."""
+    here = __file__.rpartition("/")[0]
+    sys.path.append(f"{here}/../dns")
+    import keeper  # type: ignore[import-not-found]  # by its place, as this file is
+
+    keeper.ensure(run_directory, wait=False)
 
 
 def leave_word(directory: str, code: int) -> None:
@@ -64,10 +90,15 @@ def leave_word(directory: str, code: int) -> None:
 
 
 def main() -> None:
-    pid, kind, wire, log_path, directory, *reap = sys.argv[1:]
+    pid, kind, wire, log_path, directory, names, *reap = sys.argv[1:]
     log = posix.open(log_path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC, 0o640)
     source = receive_terminal(int(wire)) if kind == "terminal" else int(wire)
-    code = watch(int(pid), source, log)
+    guard = None
+    if names:
+        from guard import Guard  # type: ignore[import-not-found]  # without names there is nothing to pay
+
+        guard = Guard(names, name_server)
+    code = watch(int(pid), source, log, guard)
     leave_word(directory, code)
     posix.closerange(3, 1 << 30)  # the kept sockets too: their ports are free before the reaper says so
     if reap:

@@ -12,6 +12,7 @@ import select
 
 from minidock.model.record import Record
 from minidock.sandbox import liveness
+from minidock.sandbox.guard import Guard
 
 _CHUNK = 65536
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -83,12 +84,12 @@ class Inlet:
             os.close(self.sink)
 
 
-def pump(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet) -> None:
+def pump(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, guard: Guard | None = None) -> None:
     """Copy until the process behind `pidfd` is dead and all it has written is read; closes the sources."""
     for source in outlets:
         os.set_blocking(source, False)
     while not liveness.dead(pidfd):
-        for fd, event in _wait(pidfd, outlets, inlet):
+        for fd, event in _wait(pidfd, outlets, inlet, guard):
             if inlet.ready(fd, event):
                 inlet.advance()
             if fd in outlets and event & ~select.POLLOUT and not _copy(fd, outlets[fd]):
@@ -101,7 +102,7 @@ def pump(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet) -> None:
         _finish(source, outlets)
 
 
-def _wait(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet) -> list[tuple[int, int]]:
+def _wait(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, guard: Guard | None) -> list[tuple[int, int]]:
     wanted = dict.fromkeys((pidfd, *outlets), select.POLLIN)
     if inlet.open:
         fd, event = inlet.wants()
@@ -109,7 +110,13 @@ def _wait(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet) -> list[tuple[in
     poll = select.poll()
     for fd, event in wanted.items():
         poll.register(fd, event)
-    return poll.poll()
+    if guard is None:
+        return poll.poll()
+    if guard.pidfd >= 0:
+        poll.register(guard.pidfd, select.POLLIN)
+    ready = poll.poll(guard.patience_ms)
+    guard.tend([fd for fd, _ in ready])
+    return ready
 
 
 def _copy(source: int, outlet: Outlet) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from ipaddress import IPv4Address
 
 from minidock.errors import BadRequest, Conflict, NotFound
@@ -185,6 +186,12 @@ class Containers:
             sql.execute("DELETE FROM containers WHERE id = ?", (container.id,))
 
 
+def _unname(sql: sqlite3.Connection, container_id: str) -> None:
+    """Nobody finds the container by name any more, and it finds nobody."""
+    sql.execute("DELETE FROM names WHERE container = ?", (container_id,))
+    sql.execute("DELETE FROM resolvers WHERE container = ?", (container_id,))
+
+
 class Runs:
     """What runs now: the processes of containers and their endpoints, in RUN."""
 
@@ -222,24 +229,25 @@ class Runs:
         return bool(row and row[0])
 
     def started(self, container: Container, run: Run) -> None:
-        """The processes are known; the container runs when it is let go."""
-        with self._database.transaction() as sql:
-            sql.execute("UPDATE running SET state = ?, pid = ?, pid_started = ?, monitor = ?, monitor_started = ? "
-                        "WHERE container = ?", (run.state, run.pid, run.pid_started, run.monitor,
-                                                run.monitor_started, container.id))
-            sql.execute("UPDATE endpoints SET state = 'up' WHERE container = ?", (container.id,))
+        """The processes are known, the container runs when it is let go; inside the caller's transaction."""
+        self._sql.execute("UPDATE running SET state = ?, pid = ?, pid_started = ?, monitor = ?, monitor_started = ? "
+                          "WHERE container = ?", (run.state, run.pid, run.pid_started, run.monitor,
+                                                  run.monitor_started, container.id))
+        self._sql.execute("UPDATE endpoints SET state = 'up' WHERE container = ?", (container.id,))
 
     def stopping(self, container_id: str) -> None:
         """The run is over; from here its objects only go."""
         with self._database.transaction() as sql:
             sql.execute("UPDATE running SET state = 'stopping' WHERE container = ?", (container_id,))
             sql.execute("UPDATE endpoints SET state = 'leaving' WHERE container = ?", (container_id,))
+            _unname(sql, container_id)
 
     def over(self, container_id: str) -> None:
         """Nothing is left of the run: its leases are free."""
         with self._database.transaction() as sql:
             sql.execute("DELETE FROM ports WHERE container = ?", (container_id,))
             sql.execute("DELETE FROM endpoints WHERE container = ?", (container_id,))
+            _unname(sql, container_id)
             sql.execute("DELETE FROM running WHERE container = ?", (container_id,))
 
     def leased(self, network_id: str) -> dict[int, str]:

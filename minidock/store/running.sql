@@ -63,3 +63,22 @@ CREATE TABLE port_cursors (
     port  INTEGER NOT NULL,
     PRIMARY KEY (proto, first, last)
 ) WITHOUT ROWID;
+
+-- What the name server reads (minidock/dns). One row for each running container that has an embedded server.
+CREATE TABLE IF NOT EXISTS resolvers (
+    container   TEXT PRIMARY KEY,      -- its id
+    netns       TEXT NOT NULL,         -- its sandbox's name in /run/netns
+    pid         INTEGER NOT NULL,      -- its PID 1, as the host numbers it
+    pid_started INTEGER NOT NULL,      -- clock ticks since boot: tells a reused pid
+    port        INTEGER NOT NULL,      -- where the server listens on 127.0.0.11 in the sandbox
+    config      TEXT NOT NULL          -- a Client as JSON (tables.py)
+) WITHOUT ROWID;
+-- The names of each endpoint on a user-defined network; the first one of an endpoint is its container's name.
+CREATE TABLE IF NOT EXISTS names (
+    network   TEXT NOT NULL,           -- the network's id
+    name      TEXT NOT NULL,
+    container TEXT NOT NULL,           -- the container's id
+    address4  TEXT NOT NULL DEFAULT '',
+    address6  TEXT NOT NULL DEFAULT '',
+    UNIQUE (network, container, name)
+);

@@ -14,6 +14,7 @@ from minidock.store import database
 from minidock.store.database import Database
 from minidock.store.journal import Journal
 from minidock.store.locks import locked, locked_if_free
+from minidock.store.names import NameRows
 from minidock.store.ports import HostPorts
 from minidock.store.registry import Containers, Networks, Runs
 
@@ -31,6 +32,7 @@ class State:
         self.containers = Containers(self.durable)
         self.runs = Runs(self.running)
         self.ports = HostPorts(self.running)
+        self.names = NameRows(self.running)
         self.journal = Journal(self.running)
         os.makedirs(f"{self.run}/locks", 0o755, exist_ok=True)
 

@@ -113,7 +113,8 @@ def _host_config(con: Container) -> dict[str, Any]:
         "AutoRemove": con.auto_remove,
         "CapAdd": list(con.cap_add) or None,
         "CapDrop": list(con.cap_drop) or None,
-        "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": None, "Links": None,
+        "Dns": list(con.dns), "DnsOptions": list(con.dns_options), "DnsSearch": list(con.dns_search),
+        "ExtraHosts": list(con.extra_hosts) or None, "Links": None,
         "IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "",
         "Privileged": con.privileged,
         "PublishAllPorts": con.publish_all,
@@ -184,7 +185,7 @@ def _endpoint(con: Container, end: Endpoint | None, net: Network | None) -> dict
     has = end if end and end.address else None
     return {
         "IPAMConfig": {"IPv4Address": con.ip} if con.ip else None,
-        "Links": None, "Aliases": None, "DriverOpts": None, "GwPriority": 0,
+        "Links": None, "Aliases": list(con.aliases) or None, "DriverOpts": None, "GwPriority": 0,
         "NetworkID": net.id if net else con.network,
         "EndpointID": end.id if end else "",
         "Gateway": str(has.gateway or "") if has else "",
@@ -192,5 +193,5 @@ def _endpoint(con: Container, end: Endpoint | None, net: Network | None) -> dict
         "MacAddress": has.guest_mac if has else con.mac,
         "IPPrefixLen": has.address.network.prefixlen if has and has.address else 0,
         "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
-        "DNSNames": [con.name, con.short] if has else None,
+        "DNSNames": list(con.dns_names) if has else None,
     }

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from minidock.app import repair
@@ -38,13 +39,28 @@ def bury() -> bool:
 
 
 def childless(seconds: float = 5) -> bool:
-    """Do all our children end within the time?"""
+    """Do all our children end within the time? The name server stays until somebody has cleaned up after the dead."""
     deadline = time.monotonic() + seconds
-    while bury():
+    while bury() and _others():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.003)
     return True
+
+
+def _others() -> bool:
+    """Is any child of ours something else than the name server?"""
+    return any(b"minidock.dns.process" not in _words(pid) for pid in _children())
+
+
+def _children() -> list[int]:
+    return [int(word) for task in Path("/proc/self/task").iterdir() for word in (task / "children").read_text().split()]
+
+
+def _words(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def mend() -> list[str]:

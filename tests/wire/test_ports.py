@@ -54,7 +54,7 @@ def serve(host: Host, name: str, flags: str, *ports: str, net: str = "br0", ip: 
     """Start a container that serves these ports ("80/tcp"), and wait until it does; the name of its sandbox."""
     words = ("run", "-d", "--name", name, "--net", net, *flags.split(), sys.executable, "-c", SERVER, name, *ports)
     sandbox = f"md-{host.minidock(*words).stdout[:12]}"
-    listening = f"ip netns exec {sandbox} ss -Htuln"
+    listening = f"ip netns exec {sandbox} ss -Htuln not src 127.0.0.11"  # where the name server listens
     assert until(lambda: len(host.shell(listening).splitlines()), lambda count: count == len(ports)) == len(ports)
     assert ip in host.shell(f"ip -n {sandbox} -br addr")
     return sandbox
