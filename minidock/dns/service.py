@@ -60,7 +60,7 @@ class Service:
 
     def serves(self, row: Resolver) -> bool:
         """Is that row still the same process, sandbox and port?"""
-        return self.open and row.but(client=self.row.client) == self.row
+        return self.open and (row is self.row or row.but(client=self.row.client) == self.row)
 
     def close(self) -> None:
         """Let go of the sandbox."""

@@ -56,6 +56,8 @@ class Reader:
         self._sql: sqlite3.Connection | None = None
         self._version: tuple[int, int] | None = None
         self._inode = 0
+        self._names: dict[tuple[str, str, str, str, str], Name] = {}
+        self._resolvers: dict[tuple[str, str, int, int, int, str], Resolver] = {}
 
     def changed(self) -> bool:
         """Has anybody written since we read? Another file under that name is a change too; no file is none."""
@@ -84,14 +86,17 @@ class Reader:
         version = self._data_version()
         self._sql.execute("BEGIN")
         try:
-            names = tuple(map(_name, self._sql.execute(
-                "SELECT network, name, container, address4, address6 FROM names ORDER BY rowid")))
-            resolvers = tuple(map(_resolver, self._sql.execute(
-                "SELECT container, netns, pid, pid_started, port, config FROM resolvers")))
+            names = self._sql.execute(
+                "SELECT network, name, container, address4, address6 FROM names ORDER BY rowid").fetchall()
+            resolvers = self._sql.execute(
+                "SELECT container, netns, pid, pid_started, port, config FROM resolvers").fetchall()
         finally:
             self._sql.execute("COMMIT")
         self._version = self._inode, version
-        return Tables(names, resolvers)
+        # What was there before is not made again: among 500 containers that would be most of the time of a start.
+        self._names = {row: self._names.get(row) or _name(row) for row in names}
+        self._resolvers = {row: self._resolvers.get(row) or _resolver(row) for row in resolvers}
+        return Tables(tuple(self._names.values()), tuple(self._resolvers.values()))
 
     def close(self) -> None:
         """Close the file."""
