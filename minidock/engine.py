@@ -1,6 +1,7 @@
 """The engine: build, raze, check, repair. It knows no driver and no object by name.
 
     build   create forward, each object written down before it is made
+    amend   create and delete what differs
     raze    delete backward
     check   what of the journal is not in the kernel
     repair  make it again
@@ -48,10 +49,46 @@ class Engine:
         try:
             for item in plan:
                 self._make(scope, item)
+            self.kernel.settle()
             self.journal.built(scope)
         except BaseException:  # Ctrl-C too
             self.raze(scope)
             raise
+
+    def amend(self, scope: str, plan: Plan) -> None:
+        """Make a scope hold what the plan says, touching only what differs; on any failure nothing is left of it.
+
+        What can stand beside its successor (rules) goes after that is there: nobody sees a gap.
+        """
+        if not self.journal.has(scope):
+            self.build(scope, plan)
+            return
+        entries = self.journal.entries(scope)
+        old = [entry for entry in reversed(entries) if entry.object not in plan]
+        present = [entry.object for entry in entries]
+        if not old and all(item in present for item in plan):
+            return
+        self.journal.reopen(scope)
+        try:
+            self._drop([entry for entry in old if not entry.object.doubles])
+            for item in plan:
+                if item not in present:
+                    self._make(scope, item)
+            self._drop([entry for entry in old if entry.object.doubles])
+            self.kernel.settle()
+            self.journal.built(scope)
+        except BaseException:
+            self.raze(scope)
+            raise
+
+    def _drop(self, entries: list[Entry]) -> None:
+        """Delete some objects of a scope that goes on."""
+        for entry in entries:
+            failure = self._unmake(entry)
+            if failure:
+                raise Leftovers(f"{entry.scope}: not everything could be removed: {failure}",
+                                "run: minidock system repair")
+            self.journal.forget(entry.row)
 
     def _make(self, scope: str, item: KernelObject) -> None:
         row = self.journal.intend(scope, item)  # durable before the effect

@@ -1,4 +1,4 @@
-"""Address arithmetic: which subnet, which gateway, which address. Pure.
+"""Address arithmetic: which subnet, which gateway, which address. Pure; both families (ipam6.py has IPv6's own).
 
 The rules are Docker's default IPAM driver's (docker-behaviour.md §5): pools in a fixed order, lowest free address
 first, network and broadcast address reserved, edges of an ip-range usable.
@@ -7,10 +7,12 @@ first, network and broadcast address reserved, edges of an ip-range usable.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address, ip_network
 
 from minidock.errors import BadRequest, Conflict, PoolExhausted
-from minidock.model.network import Pool
+from minidock.ipam6 import counted, lowest_free_number, reserved
+from minidock.model.network import Pool, Subnet
+from minidock.model.ports import Address
 
 # Docker's local default pools: (base, length of the pools cut from it), in order of address.
 DEFAULT_POOLS = (
@@ -18,6 +20,7 @@ DEFAULT_POOLS = (
     ("172.20.0.0/14", 16), ("172.24.0.0/14", 16), ("172.28.0.0/14", 16),
     ("192.168.0.0/16", 20),
 )
+_EXAMPLES = {4: ("172.28.0.0/16", "172.28.0.1", "as four numbers"), 6: ("fd00:28::/64", "fd00:28::1", "in hex groups")}
 
 
 def default_subnets(length: int = 0) -> Iterator[IPv4Network]:
@@ -28,14 +31,15 @@ def default_subnets(length: int = 0) -> Iterator[IPv4Network]:
             yield from network.subnets(new_prefix=length or own)
 
 
-def choose_subnet(taken: Iterable[tuple[IPv4Network, str]], avoided: Iterable[IPv4Network] = (),
+def choose_subnet(taken: Iterable[tuple[Subnet, str]], avoided: Iterable[Subnet] = (),
                   length: int = 0) -> IPv4Network:
     """The first default subnet that overlaps no network's pool and no on-link route or resolver.
 
     Raises `PoolExhausted` with who holds how much.
     """
-    holders = list(taken)
-    busy = [(int(net.network_address), int(net.broadcast_address)) for net in (*(n for n, _ in holders), *avoided)]
+    holders = [(subnet, name) for subnet, name in taken if subnet.version == 4]
+    busy = [(int(net.network_address), int(net.broadcast_address))
+            for net in (*(subnet for subnet, _ in holders), *avoided) if net.version == 4]
     for subnet in default_subnets(length):
         low, high = int(subnet.network_address), int(subnet.broadcast_address)
         if not any(first <= high and low <= last for first, last in busy):
@@ -48,107 +52,108 @@ def choose_subnet(taken: Iterable[tuple[IPv4Network, str]], avoided: Iterable[IP
                         "name one yourself: --subnet 10.123.0.0/24, or remove a network: minidock net rm NAME")
 
 
-def parse_subnet(text: str) -> IPv4Network:
+def parse_subnet(text: str) -> Subnet:
     """A CIDR whose host bits are zero, in Docker's words otherwise."""
-    if ":" in text:
-        raise BadRequest(f"IPv6 subnet {text}: networks are IPv4 only in this version", "give an IPv4 --subnet")
     return _parse_prefix(text, "subnet")
 
 
-def _parse_prefix(text: str, label: str) -> IPv4Network:
+def parse_range(text: str) -> Subnet:
+    """An --ip-range."""
+    return _parse_prefix(text, "ip-range")
+
+
+def _parse_prefix(text: str, label: str) -> Subnet:
     address, slash, length = text.rpartition("/")
+    example = _EXAMPLES[6 if ":" in text else 4][0]
     if not slash:
-        raise BadRequest(f'netip.ParsePrefix("{text}"): no \'/\'', f"write it as CIDR: {text}/24")
-    fault = _fault(address, length)
-    if fault:
-        raise BadRequest(f'netip.ParsePrefix("{text}"): {fault}', "write it as CIDR: 172.28.0.0/16")
-    loose = IPv4Network(text, strict=False)
-    if str(loose.network_address) != address:
+        raise BadRequest(f'netip.ParsePrefix("{text}"): no \'/\'', f"write it as CIDR: {text}/{example[-2:]}"
+                         if ":" in text else f"write it as CIDR: {text}/24")
+    wrong = _fault(address, length)
+    if wrong:
+        raise BadRequest(f'netip.ParsePrefix("{text}"): {wrong}', f"write it as CIDR: {example}")
+    loose = ip_network(text, strict=False)
+    if loose.network_address != ip_address(address):
         raise BadRequest(f"invalid network config:\ninvalid {label} {text}: it should be {loose}",
                          f"host bits must be zero: --{label} {loose}")
     return loose
 
 
+def fault(address: str) -> str:
+    """What is wrong with an address without a zone; "" if nothing."""
+    return _fault(address, "0")
+
+
 def _fault(address: str, length: str) -> str:
     """What Go's netip.ParsePrefix, which Docker's command line uses, finds wrong; "" if nothing."""
     try:
-        IPv4Address(address)
-    except AddressValueError:
+        bits = ip_address(address).max_prefixlen
+    except ValueError:
         return "unable to parse IP"
+    if "%" in address:
+        return "IPv6 zones cannot be present in a prefix"
     if not (length.isascii() and length.isdigit()) or (len(length) > 1 and length[0] == "0"):
         return f'bad bits after slash: "{length}"'
-    return "prefix length out of range" if int(length[:3]) > 32 else ""
+    return "prefix length out of range" if int(length[:4]) > bits else ""
 
 
-def parse_range(text: str) -> IPv4Network:
-    """An --ip-range."""
-    return _parse_prefix(text, "ip-range")
-
-
-def parse_address(text: str, label: str) -> IPv4Address:
-    """An IPv4 address, or one sentence that says it is none."""
+def parse_address(text: str, label: str, version: int = 0) -> Address:
+    """An address (of one family, if `version` says so), or one sentence that says it is none."""
+    _, example, form = _EXAMPLES[version or (6 if ":" in text else 4)]
     try:
-        return IPv4Address(text)
-    except AddressValueError as error:
-        why = "networks are IPv4 only in this version: " if ":" in text else ""
-        raise BadRequest(f"invalid {label}: {text}", f"{why}write it as four numbers: 172.28.0.1") from error
+        found: IPv4Address | IPv6Address = ip_address(text)
+    except ValueError as error:
+        raise BadRequest(f"invalid {label}: {text}", f"write it {form}: {example}") from error
+    if "%" in text or (version and found.version != version):
+        raise BadRequest(f"invalid {label}: {text}", f"an IPv{version or 6} address is meant, as {example}")
+    return found
 
 
-def check_pool(pool: Pool) -> None:
-    """Docker's checks of one pool: everything inside the subnet; all faults are collected."""
+def check_pool(pool: Pool) -> list[str]:
+    """Docker's checks of one pool, everything inside the subnet; all faults."""
     faults = []
-    if pool.ip_range and pool.ip_range.prefixlen < pool.subnet.prefixlen:
-        faults.append(f"invalid ip-range {pool.ip_range}: CIDR block is bigger than its parent subnet {pool.subnet}")
-    elif pool.ip_range and not pool.ip_range.subnet_of(pool.subnet):
-        faults.append(f"invalid ip-range {pool.ip_range}: parent subnet {pool.subnet} doesn't contain ip-range")
-    if pool.gateway and pool.gateway not in pool.subnet:
-        faults.append(f"invalid gateway {pool.gateway}: parent subnet {pool.subnet} doesn't contain this address")
-    faults += [f"invalid auxiliary address {name}: parent subnet {pool.subnet} doesn't contain this address"
-               for name, address in pool.aux if address not in pool.subnet]
-    if faults:
-        raise BadRequest("invalid network config:\n" + "\n".join(faults),
-                         f"choose addresses inside {pool.subnet}, or another --subnet")
+    ip_range, subnet = pool.ip_range, pool.subnet
+    if ip_range and ip_range.version == subnet.version and ip_range.prefixlen < subnet.prefixlen:
+        faults.append(f"invalid ip-range {ip_range}: CIDR block is bigger than its parent subnet {subnet}")
+    elif ip_range and not _inside(ip_range, subnet):
+        faults.append(f"invalid ip-range {ip_range}: parent subnet {subnet} doesn't contain ip-range")
+    if pool.gateway and pool.gateway not in subnet:
+        faults.append(f"invalid gateway {pool.gateway}: parent subnet {subnet} doesn't contain this address")
+    return faults + [f"invalid auxiliary address {name}: parent subnet {subnet} doesn't contain this address"
+                     for name, address in pool.aux if address not in subnet]
 
 
-def check_overlap(subnet: IPv4Network, taken: Iterable[tuple[IPv4Network, str]]) -> None:
+def _inside(inner: Subnet, outer: Subnet) -> bool:
+    return inner.network_address in outer and inner.broadcast_address in outer
+
+
+def overlap(one: Subnet, other: Subnet) -> bool:
+    """Do they share an address? Those of different families never do."""
+    return one.network_address in other or other.network_address in one
+
+
+def check_overlap(subnet: Subnet, taken: Iterable[tuple[Subnet, str]]) -> None:
     """No two networks share addresses; the error names the other one."""
     for other, name in taken:
-        if subnet.overlaps(other):
+        if overlap(subnet, other):
             raise Conflict(f"invalid pool request: Pool overlaps with other one on this address space:"
                            f" {subnet} overlaps {other} of network {name}",
                            f"choose another --subnet, or remove that network: minidock net rm {name}")
 
 
-def edges(subnet: IPv4Network) -> set[int]:
-    """The network and broadcast address, which nobody may have; a /31 or /32 has none."""
-    if subnet.prefixlen >= 31:
-        return set()
-    return {int(subnet.network_address), int(subnet.broadcast_address)}
-
-
 def fixed(pool: Pool) -> set[int]:
     """The addresses of a pool that never go to an endpoint: edges, gateway, auxiliary."""
     gateway = {int(pool.gateway)} if pool.gateway else set()
-    return edges(pool.subnet) | gateway | {int(address) for _, address in pool.aux}
+    return reserved(pool.subnet) | gateway | {int(address) for _, address in pool.aux}
 
 
-def lowest_free(pool: Pool, taken: Collection[int]) -> IPv4Address | None:
+def lowest_free(pool: Pool, taken: Collection[int]) -> Address | None:
     """The lowest address of the ip-range (or subnet) that nobody has, or None."""
-    among = pool.ip_range or pool.subnet
-    busy = set(taken) | fixed(pool)
-    first, last = int(among.network_address), int(among.broadcast_address)
-    return next((IPv4Address(number) for number in range(first, last + 1) if number not in busy), None)
+    number = lowest_free_number(pool.ip_range or pool.subnet, set(taken) | fixed(pool))
+    return None if number is None else _address(pool.subnet, number)
 
 
-def check_inside(pool: Pool) -> None:
-    """What Docker's command line refuses before it asks the daemon, in its words and then in the daemon's."""
-    places = [("range", pool.ip_range.network_address, str(pool.ip_range), "ip-range")] if pool.ip_range else []
-    places += [("gateway", pool.gateway, str(pool.gateway), "this address")] if pool.gateway else []
-    places += [("aux-address", address, str(address), "this address") for _, address in pool.aux]
-    for label, address, text, what in places:
-        if address not in pool.subnet:
-            raise BadRequest(f"no matching subnet for {label} {text}: subnet {pool.subnet} doesn't contain {what}",
-                             f"choose it inside {pool.subnet}, or another --subnet")
+def _address(subnet: Subnet, number: int) -> Address:
+    return IPv4Address(number) if subnet.version == 4 else IPv6Address(number)
 
 
 def with_gateway(pool: Pool, needed: bool = True) -> Pool:
@@ -158,22 +163,26 @@ def with_gateway(pool: Pool, needed: bool = True) -> Pool:
     """
     if pool.gateway is None and needed:
         among = pool.ip_range or pool.subnet
-        busy = edges(pool.subnet)
-        numbers = range(int(among.network_address), int(among.broadcast_address) + 1)
-        gateway = next((IPv4Address(number) for number in numbers if number not in busy), None)
-        if gateway is None:
+        number = lowest_free_number(among, reserved(pool.subnet))
+        if number is None:
             raise PoolExhausted(f"no address is left for a gateway in {among}", "choose a larger --subnet")
-        pool = pool.but(gateway=gateway)
-    elif pool.gateway and int(pool.gateway) in edges(pool.subnet):
-        raise Conflict(f"failed to allocate gateway ({pool.gateway}): Address already in use: it is the network or"
-                       f" broadcast address of {pool.subnet}", "choose another --gateway")
+        pool = pool.but(gateway=_address(pool.subnet, number))
+    elif pool.gateway and int(pool.gateway) in reserved(pool.subnet):
+        raise Conflict(f"failed to allocate gateway ({pool.gateway}): Address already in use: it is"
+                       f" {edge(pool.subnet)}", "choose another --gateway")
     _check_aux(pool)
     return pool
 
 
+def edge(subnet: Subnet) -> str:
+    """What the addresses are called that nobody may have."""
+    return f"the network or broadcast address of {subnet}" if subnet.version == 4 else \
+        f"the subnet-router anycast address of {subnet}"
+
+
 def _check_aux(pool: Pool) -> None:
     """Each auxiliary address is nobody else's: not an edge's, the gateway's, another name's."""
-    holders = dict.fromkeys(edges(pool.subnet), f"the network or broadcast address of {pool.subnet}")
+    holders = dict.fromkeys(reserved(pool.subnet), edge(pool.subnet))
     holders |= {int(pool.gateway): "the gateway"} if pool.gateway else {}
     for name, address in pool.aux:
         if int(address) in holders:
@@ -184,7 +193,4 @@ def _check_aux(pool: Pool) -> None:
 
 def usage(pool: Pool, leased: Collection[int]) -> tuple[int, int]:
     """(addresses in use in the subnet, addresses left for automatic choice), as `inspect`'s Status.IPAM."""
-    busy = set(leased) | fixed(pool)
-    among = pool.ip_range or pool.subnet
-    first, last = int(among.network_address), int(among.broadcast_address)
-    return len(busy), among.num_addresses - sum(first <= number <= last for number in busy)
+    return counted(pool.subnet, pool.ip_range or pool.subnet, set(leased) | fixed(pool))

@@ -32,12 +32,14 @@ def ula_pool(engine_id: str) -> IPv6Network:
     return IPv6Network(((0xFD << 120) | (global_id << 80), 48))
 
 
-def choose_subnet6(engine_id: str, taken: Iterable[tuple[IPv6Network, str]],
-                   avoided: Iterable[IPv6Network] = ()) -> IPv6Network:
-    """The first /64 of the host's ULA pool that overlaps nobody's."""
+def choose_subnet6(engine_id: str, taken: Iterable[tuple[IPv6Network, str]], avoided: Iterable[IPv6Network] = (),
+                   length: int = _SUBNET_BITS) -> IPv6Network:
+    """The first subnet of that length (/64) in the host's ULA pool that overlaps nobody's."""
     pool = ula_pool(engine_id)
+    if length < pool.prefixlen:
+        raise BadRequest("invalid address pool", f"a subnet of /{pool.prefixlen} or smaller fits into {pool}")
     holders = list(taken)
-    found = first_free_subnet(pool, _SUBNET_BITS, [*(subnet for subnet, _ in holders), *avoided])
+    found = first_free_subnet(pool, length, [*(subnet for subnet, _ in holders), *avoided])
     if found is None:
         raise PoolExhausted(f"all predefined address pools have been fully subnetted: {pool} is held by"
                             f" {len(holders)} networks", "name one yourself: --subnet fd00:1:2:3::/64")

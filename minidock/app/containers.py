@@ -6,18 +6,16 @@ import os
 import re
 from collections.abc import Callable
 
-from minidock import ipam
-from minidock.app import identity
+from minidock.app import attaching, identity, leasing
 from minidock.app.context import App, now
 from minidock.dns import files
 from minidock.errors import BadRequest, CannotRun, Conflict, NotFound
 from minidock.model.container import Container
-from minidock.model.network import PREDEFINED, Network
+from minidock.model.network import Network
 from minidock.model.process import Bind
 from minidock.sandbox import capabilities
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z")
-_MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}\Z")
 _SYSCTLS = ("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
             "kernel.shmmni", "kernel.shm_rmid_forced")
 _IMAGES = frozenset("alpine archlinux busybox centos debian fedora golang hello-world httpd mariadb memcached mongo"
@@ -25,20 +23,35 @@ _IMAGES = frozenset("alpine archlinux busybox centos debian fedora golang hello-
 
 
 def configured(app: App, wanted: Container) -> Container:
-    """The container with every choice made: checked, named, its network found. Nothing is written."""
-    network = app.state.networks.find("bridge" if wanted.network_mode == "default" else wanted.network_mode)
+    """The container with every choice made: checked, named, its networks found. Nothing is written."""
+    wanted = _placed(app, wanted)
     _check(wanted)
-    _check_addresses(wanted, network)
     _check_ports(wanted)
     name = wanted.name or identity.container_name(lambda name: bool(app.state.containers.holder(name)))
     container_id = identity.new_id(f"container/{name}", lambda found: app.state.containers.get(found) is not None)
     own_host = os.uname().nodename
-    hostname = wanted.hostname or (own_host if network.driver == "host" else container_id[:12])
-    mode = network.name if wanted.network_mode in ("default", network.id) else wanted.network_mode
-    container = wanted.but(id=container_id, name=name, created=now(), network=network.id, hostname=hostname,
-                           network_mode=mode if network.driver != "host" else "host")
+    hostname = wanted.hostname or (own_host if wanted.network_mode == "host" else container_id[:12])
+    container = wanted.but(id=container_id, name=name, created=now(), hostname=hostname)
     app.state.containers.refuse_taken_name(name)
     return container
+
+
+def _placed(app: App, wanted: Container) -> Container:
+    """Its networks, or the container whose sandbox it shares, looked up; `network_mode` says which."""
+    first = wanted.attachments[0].name
+    if first.startswith("container:"):
+        from minidock.app import sharing  # only some containers share another's sandbox
+
+        return sharing.placed(app, wanted, first.removeprefix("container:"))
+    pairs = [attaching.found(app, item) for item in wanted.attachments]
+    for network, attachment in pairs:
+        attaching.check(attachment, network)
+        if attachment.ip or attachment.ip6:
+            leasing.refuse_reserved(app, wanted, network, attachment)
+    attachments = tuple(attachment for _, attachment in pairs)
+    attaching.check_ifnames(attachments)
+    mode = "host" if pairs[0][0].driver == "host" else pairs[0][0].name
+    return wanted.but(network_mode=mode, attachments=attachments)
 
 
 def check_name(name: str) -> None:
@@ -67,9 +80,6 @@ def _check_names(wanted: Container) -> None:
             raise BadRequest(f"{word} is not an ip address", "--dns takes a name server's address: --dns 192.0.2.53")
     for word in wanted.extra_hosts:
         files.extra_host(word)
-    if wanted.aliases and wanted.network_mode in (*PREDEFINED, "default"):
-        raise BadRequest("invalid endpoint settings:\nnetwork-scoped aliases are only supported for user-defined"
-                         " networks", "make a network: minidock net create mynet, then --net mynet --network-alias …")
 
 
 def _check_hostname(name: str) -> None:
@@ -94,7 +104,9 @@ def _check_sysctl(key: str, value: str, network_mode: str) -> None:
                          "leave out --sysctl, or use another --net")
     if re.match(r"net\.[^.]+\.[^.]+\.eth\d+\.", key):
         raise BadRequest(f'interface specific sysctl setting "{key}" must be supplied using driver option'
-                         " 'com.docker.network.endpoint.sysctls'", "leave it out in this version")
+                         " 'com.docker.network.endpoint.sysctls'",
+                         "--network name=NET,driver-opt=com.docker.network.endpoint.sysctls="
+                         f"{re.sub('eth[0-9]+', 'IFNAME', key)}={value}")
     if not key.startswith(("net.", "fs.mqueue.")) and key not in _SYSCTLS:
         raise BadRequest(f"sysctl '{key}={value}' is not allowed",
                          "only net.*, fs.mqueue.* and the IPC ones of kernel.* are")
@@ -128,22 +140,6 @@ def parse_bind(text: str) -> Bind:
         raise BadRequest(f"invalid mode: {parts[2]}", "the mode is ro or rw")
     source = os.path.abspath(parts[0]) if parts[0].startswith(".") else parts[0]
     return Bind(source, parts[1], "ro" in modes)
-
-
-def _check_addresses(wanted: Container, network: Network) -> None:
-    if wanted.mac and not _MAC.match(wanted.mac):
-        raise BadRequest(f"{wanted.mac} is not a valid mac address", "write it as 02:42:ac:1c:00:05")
-    if wanted.mac and int(wanted.mac[:2], 16) & 1:
-        raise BadRequest(f"{wanted.mac} is a multicast mac address", "the first byte must be even: 02:…")
-    if not wanted.ip:
-        return
-    address = ipam.parse_address(wanted.ip, "IPv4 address")
-    if network.name == "bridge" or not network.pools:
-        raise BadRequest("invalid endpoint settings:\nuser-specified IP address is supported on user-defined networks"
-                         " only", "make a network: minidock net create mynet, then --net mynet --ip …")
-    if address not in network.pools[0].subnet:
-        raise BadRequest(f"invalid endpoint settings:\nno configured subnet contains IP address {address}",
-                         f"choose an --ip inside {network.pools[0].subnet}, the subnet of {network.name}")
 
 
 def _check_ports(wanted: Container) -> None:
@@ -250,11 +246,13 @@ def environment(words: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def network_of(app: App, container: Container) -> Network:
-    """The network a container was configured for, if it is still there."""
-    network = app.state.networks.get(container.network)
-    if network is None:
-        raise NotFound(f"failed to set up container networking: network {container.network[:12]}"
-                       f" ({container.network_mode}) not found",
-                       f"it was removed; make the container anew: minidock rm {container.name}")
-    return network
+def networks_of(app: App, container: Container) -> tuple[Network, ...]:
+    """The networks a container was configured for, if all of them are still there; in the order of its attachments."""
+    found = [(app.state.networks.get(item.network), item) for item in container.attachments]
+    for network, item in found:
+        if network is None:
+            raise NotFound(f"failed to set up container networking: network {item.network[:12]}"
+                           f" ({item.name}) not found",
+                           f"it was removed: minidock net disconnect {item.network[:12]} {container.name}, or make the"
+                           f" container anew: minidock rm {container.name}")
+    return tuple(network for network, _ in found if network)

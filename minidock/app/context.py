@@ -35,19 +35,22 @@ class App:
             ipv6=ipv6,
             forward_policy=nft_read.policy(self.kernel.netfilter(), 4, "filter", "FORWARD") or "ACCEPT",
             user_namespace=in_user_namespace(),
+            ip6_forward=ipv6 and procsys.read("net.ipv6.conf.all.forwarding") == "1",
+            forward_policy6=nft_read.policy(self.kernel.netfilter(), 6, "filter", "FORWARD") or "ACCEPT",
         )
 
     def network_facts(self, network: Network) -> Facts:
         """Look at the host once, and at what this network needs of it."""
         facts = self.facts()
         if network.adopted:
-            facts = facts.but(found=reading.bridge_found(self.kernel, network.device, network.gateway_interface))
+            facts = facts.but(found=reading.bridge_found(self.kernel, network))
         return self.bridge_facts(facts) if network.driver == "bridge" and not icc(network) else facts
 
     def bridge_facts(self, facts: Facts) -> Facts:
         """Does iptables see what goes from one port of a bridge to another? Its module is loaded for that."""
-        there = procsys.known(BRIDGE_NETFILTER) or (not self.dry and modules.load("br_netfilter"))
-        return facts.but(bridge_netfilter=procsys.read(BRIDGE_NETFILTER) if there else "")
+        there = procsys.known(BRIDGE_NETFILTER[4]) or (not self.dry and modules.load("br_netfilter"))
+        four, six = (procsys.read(BRIDGE_NETFILTER[version]) if there else "" for version in (4, 6))
+        return facts.but(bridge_netfilter=four, bridge_netfilter6=six)
 
     def close(self) -> None:
         """Settle what is owed and close."""

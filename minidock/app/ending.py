@@ -45,7 +45,7 @@ def _finish(app: App, container_id: str, run: Run, code: int | None) -> None:
     never_ran = app.state.runs.is_fresh(container_id)
     if container and not never_ran:
         _record_end(app, container, run, code)
-    served = app.state.names.served(container_id)
+    served = app.state.names.served(container_id) or app.state.relays.served(container_id)
     app.state.runs.stopping(container_id)
     if served:
         from minidock.dns import bell  # only some containers have a name server

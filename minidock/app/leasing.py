@@ -1,60 +1,121 @@
-"""The endpoint of a container that starts: every name chosen, its address leased from the network's pool."""
+"""The endpoint of a container: every name chosen, its addresses leased from the network's pools."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 
 from minidock import ipam
 from minidock.app import identity
 from minidock.app.context import App
 from minidock.errors import Conflict, PoolExhausted
+from minidock.ipam6 import reserved
 from minidock.model.container import Container
-from minidock.model.network import Endpoint, Network
+from minidock.model.network import Attachment, Endpoint, Network, Pool
+from minidock.model.ports import Address
 
 
-def endpoint(app: App, container: Container, network: Network, starts: int) -> Endpoint:
-    """The attachment with every choice made; in host and none mode it has no address."""
-    address = _leased(app, container, network) if network.pools else None
+def endpoint(app: App, container: Container, network: Network, attachment: Attachment, starts: int,
+             others: Iterable[str] = ()) -> Endpoint:
+    """The attachment with every choice made; in host and none mode it has no address.
+
+    `others` are the names of the interfaces that the sandbox has already.
+    """
     purpose = f"{container.name}/{network.name}/{starts}"
-    gateway = network.pools[0].gateway if network.pools and not network.internal else None
+    four, six = (_leased(app, container, network, attachment, version) for version in (4, 6))
+    return Endpoint(
+        identity.new_id(f"endpoint/{purpose}"), network.id, container.id, container.netns, identity.ifname(purpose),
+        _guest_ifname(network, attachment, others), identity.mac(f"host/{purpose}"),
+        attachment.mac.replace("-", ":").lower() or identity.mac(f"guest/{purpose}"),
+        IPv4Interface(four) if four else None, _gateway4(network),
+        address6=IPv6Interface(six) if six else None, gateway6=_gateway6(network),
+        attachment=attachment, internal=network.internal)
+
+
+def _gateway4(network: Network) -> IPv4Address | None:
+    pool = network.pool(4)
+    return IPv4Address(int(pool.gateway)) if pool and pool.gateway and not network.internal else None
+
+
+def _gateway6(network: Network) -> IPv6Address | None:
+    pool = network.pool(6)
+    return IPv6Address(int(pool.gateway)) if pool and pool.gateway and not network.internal else None
+
+
+def _guest_ifname(network: Network, attachment: Attachment, others: Iterable[str]) -> str:
+    """The name asked for, else the network's prefix with the lowest number that is free."""
+    asked, taken = attachment.option("endpoint.ifname"), set(others)
+    if asked:
+        return asked
     prefix = network.option("container_iface_prefix", "eth")
-    return Endpoint(identity.new_id(f"endpoint/{purpose}"), network.id, container.id, container.netns,
-                    identity.ifname(purpose), f"{prefix}0", identity.mac(f"host/{purpose}"),
-                    container.mac.replace("-", ":").lower() or identity.mac(f"guest/{purpose}"), address, gateway)
+    return next(name for name in (f"{prefix}{number}" for number in range(len(taken) + 1)) if name not in taken)
 
 
-def _leased(app: App, container: Container, network: Network) -> IPv4Interface:
-    pool = network.pools[0]
-    taken = app.state.runs.leased(network.id)
-    address = _static(app, container, network, taken) if container.ip else ipam.lowest_free(pool, taken)
+def _leased(app: App, container: Container, network: Network, attachment: Attachment, version: int) -> str:
+    """The address with its length, as text; "" where the network has no such family."""
+    pool = network.pool(version)
+    if pool is None:
+        return ""
+    taken = _taken(app, container, network, version)
+    asked = attachment.ip if version == 4 else attachment.ip6
+    address = _static(app, ip_address(asked), pool, taken) if asked else ipam.lowest_free(pool, taken)
     if address is None:
         raise PoolExhausted(
-            f"no available IPv4 addresses on this network's address pools: {network.name} ({network.id})"
+            f"no available IPv{version} addresses on this network's address pools: {network.name} ({network.id})"
             f"{_holders(app, taken)}", "stop one, or make a larger network: minidock net create NAME --subnet CIDR")
-    return IPv4Interface(f"{address}/{pool.subnet.prefixlen}")
+    return f"{address}/{pool.subnet.prefixlen}"
+
+
+def _taken(app: App, container: Container, network: Network, version: int) -> dict[int, str]:
+    """Who has which address: those who run, and those who are stopped but have it fixed."""
+    fixed = ((ip_address(text), holder) for text, holder in app.state.containers.reserved(network.id))
+    found = {int(address): holder for address, holder in fixed
+             if address.version == version and holder != container.id}
+    return {**found, **app.state.runs.leased(network.id, version)}
 
 
 def _holders(app: App, taken: dict[int, str]) -> str:
     """Who has the addresses, in words."""
-    names = [_name(app, container_id) for container_id in list(taken.values())[:4]]
+    names = [name_of(app, container_id) for container_id in list(taken.values())[:4]]
     more = f" and {len(taken) - 4} more" if len(taken) > 4 else ""
     return f"; held by {', '.join(names)}{more}" if names else "; not even one is left beside the gateway"
 
 
-def _name(app: App, container_id: str) -> str:
+def name_of(app: App, container_id: str) -> str:
+    """What a container is called."""
     holder = app.state.containers.get(container_id)
     return holder.name if holder else container_id[:12]
 
 
-def _static(app: App, container: Container, network: Network, taken: dict[int, str]) -> IPv4Address:
-    address, pool = IPv4Address(container.ip), network.pools[0]
+def refuse_reserved(app: App, container: Container, network: Network, attachment: Attachment) -> None:
+    """Two containers cannot have one address fixed, running or not."""
+    for text in filter(None, (attachment.ip, attachment.ip6)):
+        address = ip_address(text)
+        holder = _taken(app, container, network, address.version).get(int(address))
+        if holder and not app.state.runs.of(holder):
+            raise _used(app, address, holder)
+
+
+def _used(app: App, address: Address, holder: str) -> Conflict:
+    name = name_of(app, holder)
+    if app.state.runs.of(holder):
+        return Conflict(f"Address already in use: {address} is held by container {name}",
+                        f"choose another --ip, or stop it: minidock stop {name}")
+    return Conflict(f"Address already in use: {address} is reserved for container {name}, which does not run",
+                    f"choose another --ip, or remove it: minidock rm {name}")
+
+
+def _static(app: App, address: Address, pool: Pool, taken: dict[int, str]) -> Address:
     if int(address) in taken:
-        name = _name(app, taken[int(address)])
-        raise Conflict(f"Address already in use: {address} is held by container {name}",
-                       f"choose another --ip, or stop it: minidock stop {name}")
+        raise _used(app, address, taken[int(address)])
     if int(address) in ipam.fixed(pool):
-        owner = "the gateway" if address == pool.gateway else \
-            next((f"reserved for {label} (--aux-address)" for label, aux in pool.aux if aux == address),
-                 f"the network or broadcast address of {pool.subnet}")
-        raise Conflict(f"Address already in use: {address} is {owner}", "choose another --ip")
+        raise Conflict(f"Address already in use: {address} is {_owner(address, pool)}", "choose another --ip")
     return address
+
+
+def _owner(address: Address, pool: Pool) -> str:
+    if address == pool.gateway:
+        return "the gateway"
+    if int(address) in reserved(pool.subnet):
+        return ipam.edge(pool.subnet)
+    return next(f"reserved for {label} (--aux-address)" for label, aux in pool.aux if aux == address)

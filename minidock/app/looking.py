@@ -41,7 +41,7 @@ def ports(app: App, con: Container, run: Run | None) -> tuple[PortBinding, ...] 
     """The ports of a running container; None if it has no addresses that ports could be at."""
     if not (con.ports or con.expose or con.publish_all) or run is None or run.state != "running":
         return None
-    ends = [end for end in app.state.runs.endpoints(container_id=con.id) if end.address]
+    ends = [end for end in app.state.runs.endpoints(container_id=con.id) if end.interfaces]
     return tuple(binding for end in ends for binding in end.ports) if ends else None
 
 
@@ -93,7 +93,7 @@ def _filtered(found: _Rows, texts: tuple[str, ...], everything: bool) -> tuple[_
     wanted = filters.of_containers(texts)
     kept = [row for row in found if filters.container_passes(
         wanted, row[0], view.status(row[1], row[2]), row[2].exit_code if row[2] else 0,
-        [(row[0].network_mode, row[0].network)])]
+        [(item.name, item.network) for item in row[0].attachments] or [(row[0].network_mode, "")])]
     return kept, everything or bool({"status", "exited"} & wanted.keys())
 
 

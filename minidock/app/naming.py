@@ -9,31 +9,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 from minidock.app import identity
 from minidock.app.context import App
 from minidock.dns import files
 from minidock.dns.files import ResolvConf
 from minidock.drivers.sandbox import name_service
+from minidock.errors import Conflict
 from minidock.kernel import procsys
 from minidock.model.container import Container, Run
-from minidock.model.network import Endpoint, Network
+from minidock.model.network import Endpoint, Interface, Network, Way, by_gateway
 from minidock.sandbox.guard import Guard
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from minidock.dns.zones import Client
+
+Ways: TypeAlias = tuple[Way, ...]
 
 _FIRST_PORT, _PORTS = 61000, 4536  # beyond the ephemeral ones, so that no client in the container has it
 
 
 def named(network: Network) -> bool:
     """Do containers find each other by name there? On networks the user made; the predefined ones have none."""
-    return network.driver == "bridge" and network.name != "bridge"
+    return network.user_defined
 
 
-def prepare(app: App, container: Container, network: Network) -> int:
+def prepare(app: App, container: Container, ways: Ways) -> int:
     """Lead port 53 to the port where the server will listen for this life, which is returned; 0 without names.
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not named(network):
+    if not any(named(network) for network, _ in ways):
         return 0
     if not app.dry:
         _ensure(app.state.run)
@@ -60,71 +70,149 @@ def _ensure(run_directory: str) -> None:
     keeper.ensure(run_directory, wait=False)
 
 
-def write_rows(app: App, container: Container, network: Network, endpoint: Endpoint, run: Run, port: int) -> None:
-    """Who asks at which port, and who is called what; inside the caller's transaction."""
-    if not port or endpoint.address is None:
+def write_rows(app: App, container: Container, ways: Ways, run: Run, port: int) -> None:
+    """Who asks at which port, and who is called what; inside the caller's transaction. Older rows are replaced."""
+    if not port:
         return
     from minidock.dns import tables
+
+    names = app.state.names
+    names.serve(container.id, container.netns, (run.pid, run.pid_started), port,
+                tables.packed_config(_client(container, ways)))
+    names.leave(container.id)
+    for network, end in ways:
+        if named(network):
+            names.enter(network.id, container.id, container.dns_names(end.attachment), _ip(end.address),
+                        _ip(end.address6))
+
+
+def _client(container: Container, ways: Ways) -> Client:
+    """What its server knows of the one who asks: networks in the order it prefers them, links, upstream servers."""
     from minidock.dns.zones import Client
 
     conf = _resolver_conf(container)
-    client = Client(container.id, ((network.id, network.name),), upstreams=files.upstreams(conf), ndots=conf.ndots,
-                    internal=endpoint.gateway is None)
-    app.state.names.serve(container.id, container.netns, (run.pid, run.pid_started), port,
-                          tables.packed_config(client))
-    app.state.names.enter(network.id, container.id, container.dns_names, str(endpoint.address.ip))
+    usable = {network.id for network, _ in ways if named(network)}
+    ends = [end for end in by_gateway(end for _, end in ways) if end.network in usable]
+    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for end in ends for word in end.attachment.links
+                  for target, _, alias in (word.partition(":"),))
+    return Client(container.id, tuple((end.network, end.attachment.name) for end in ends), links,
+                  files.upstreams(conf), conf.ndots, not any(end.gateway or end.gateway6 for _, end in ways))
 
 
-def attend(app: App, container: Container, network: Network) -> None:
-    """Return when the container's server listens."""
-    if named(network):
+def _ip(interface: Interface | None) -> str:
+    return str(interface.ip) if interface else ""
+
+
+def attend(app: App, container: Container, port: int, relayed: bool) -> None:
+    """Return when the container's server listens, and its ports are carried."""
+    if port or relayed:
         from minidock.dns import process
 
         process.attend(app.state.run, container.id)
+
+
+def tell_server(app: App) -> None:
+    """Rows have changed: the name server looks again."""
+    from minidock.dns import bell
+
+    bell.nudge(app.state.run)
 
 
 def rename(app: App, container: Container, name: str) -> None:
     """A running container is found by its new name at once."""
     with app.state.running.transaction():
         app.state.names.rename(container.id, container.name, name)
-    from minidock.dns import bell
-
-    bell.nudge(app.state.run)
+    tell_server(app)
 
 
-def write_files(app: App, container: Container, network: Network, endpoint: Endpoint) -> None:
+def write_files(app: App, container: Container, ways: Ways) -> None:
     """The container's hosts, hostname and resolv.conf, a log and an empty status; no exit code of an earlier life."""
     directory = app.state.directory(container)
     os.makedirs(directory, 0o711, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{directory}/exit")
-    texts = {"resolv.conf": _resolv_conf(container, network), "hosts": _hosts(app, container, endpoint),
-             "hostname": container.hostname + "\n", "status": ""}
+    if container.donor:
+        _borrow(app, container, directory)
+        return
+    texts = {"resolv.conf": resolv_conf(container, ways), "hosts": _hosts(app, container, ways),
+             "hostname": container.full_hostname + "\n", "status": ""}
     for name, content in texts.items():
-        with open(f"{directory}/{name}", "w") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), 0o644)
+        _write(f"{directory}/{name}", content)
+    _make_log(directory)
+
+
+def _borrow(app: App, container: Container, directory: str) -> None:
+    """The files of the container whose sandbox it shares: the same, not copies, so that changes are seen in both."""
+    from minidock.app import sharing
+
+    theirs = app.state.directory(sharing.donor_of(app, container))
+    for name in ("resolv.conf", "hosts", "hostname"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{directory}/{name}")
+        os.link(f"{theirs}/{name}", f"{directory}/{name}")
+    _write(f"{directory}/status", "")
+    _make_log(directory)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+        os.fchmod(file.fileno(), 0o644)
+
+
+def _make_log(directory: str) -> None:
     os.close(os.open(f"{directory}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640))
 
 
-def _resolv_conf(container: Container, network: Network) -> str:
+def resolv_conf(container: Container, ways: Ways) -> str:
+    """The container's resolv.conf as it is to be."""
     conf = _resolver_conf(container)
-    if named(network):
+    if any(named(network) for network, _ in ways):
         return files.internal(conf)
-    if network.driver != "host":
-        return files.legacy(conf, ipv6=False)
+    if container.network_mode != "host":
+        return files.legacy(conf, ipv6=any(end.address6 for _, end in ways))
     return files.plain(conf) if conf.overrides else _host_resolv_conf()[0]
 
 
-def _hosts(app: App, container: Container, endpoint: Endpoint) -> str:
+def _hosts(app: App, container: Container, ways: Ways) -> str:
     if container.network_mode == "host" and not container.extra_hosts:
         return _read("/etc/hosts")
     extra = [files.extra_host(word) for word in container.extra_hosts]
     if any(address == files.HOST_GATEWAY for _, address in extra):
         pools = app.state.networks.find("bridge").pools
         extra = list(files.with_gateway(extra, tuple(str(pool.gateway) for pool in pools if pool.gateway)))
-    address = endpoint.address.ip if endpoint.address else None
-    return files.hosts(address, container.hostname, _has_ipv6(), extra)
+    extra += [pair for network, end in ways if not network.user_defined for pair in _linked(app, container, end)]
+    own = [one.ip for _, end in ways for one in end.interfaces]
+    return files.hosts(None, container.full_hostname, _has_ipv6(), extra, own)
+
+
+def _linked(app: App, container: Container, end: Endpoint) -> Iterator[tuple[str, str]]:
+    """The legacy links of the default network: lines of /etc/hosts, true while the other runs (docker --link)."""
+    for word in end.attachment.links:
+        target, _, alias = word.partition(":")
+        other = app.state.containers.find(target)
+        found = [one for one in app.state.runs.endpoints(container_id=other.id) if one.network == end.network]
+        if not found:
+            raise Conflict(f"Cannot link to a non running container: /{other.name} AS /{container.name}/"
+                           f"{alias or other.name}", f"start it first, on this network: minidock start {other.name}")
+        names = dict.fromkeys((alias or other.name, other.hostname, other.name))
+        yield from ((" ".join(names), str(one.ip)) for one in found[0].interfaces)
+
+
+def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:
+    """Its own lines for the addresses of now; what else the user or the container wrote stays."""
+    path = f"{app.state.directory(container)}/hosts"
+    names = files.both(container.full_hostname)
+    own = [f"{one.ip}\t{names}" for _, end in ways for one in end.interfaces]
+    kept = [line for line in _read(path).splitlines() if not line.endswith(f"\t{names}")]
+    _write(path, "\n".join([*kept, *own, ""]))
+
+
+def rewrite_resolv_conf(app: App, container: Container, ways: Ways) -> None:
+    """What it is to be now, unless somebody has edited it."""
+    path, conf = f"{app.state.directory(container)}/resolv.conf", _resolver_conf(container)
+    if _read(path) in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
+        _write(path, resolv_conf(container, ways))
 
 
 def _resolver_conf(container: Container) -> ResolvConf:

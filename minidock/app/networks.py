@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network
-
 from minidock import ipam
-from minidock.app import identity, options
+from minidock.app import identity, options, pools
 from minidock.app.context import App, now
-from minidock.dns.files import servers
+from minidock.app.pools import Wishes
 from minidock.drivers import DRIVERS, bridge
 from minidock.errors import BadRequest, Conflict, MinidockError, NotFound
-from minidock.kernel import reading
 from minidock.model.network import OPTION_PREFIX, PREDEFINED, RESERVED_NAMES, Network, Pool
 from minidock.model.record import Record
 
@@ -21,13 +17,13 @@ class Request(Record):
 
     name: str
     driver: str = "bridge"
-    subnets: tuple[str, ...] = ()
-    ip_ranges: tuple[str, ...] = ()
-    gateways: tuple[str, ...] = ()
-    aux: tuple[tuple[str, str], ...] = ()
+    addresses: Wishes = Wishes()
     options: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     internal: bool = False
+    ipv4: bool | None = None  # None: not said
+    ipv6: bool | None = None
+    attachable: bool = False
 
 
 def create(app: App, request: Request) -> Network:
@@ -66,25 +62,27 @@ def _check_name(request: Request) -> None:
 def _designed(app: App, request: Request) -> Network:
     """The network with every choice made; nothing is written yet."""
     options.check_driver(request.driver)
+    given = dict(request.options)
+    ipv4 = options.family(given, "enable_ipv4", request.ipv4, True)
+    ipv6 = options.family(given, "enable_ipv6", request.ipv6, False)
     options.check_options(request.driver, request.options, request.internal)
-    pool = _requested_pool(request)
-    taken = [(net.pools[0].subnet, net.name) for net in app.state.networks.all() if net.pools]
-    taken += [(net.pools[0].subnet, net.name) for net, _ in app.state.networks.in_state("removing") if net.pools]
+    asked = pools.requested(request.addresses)
+    if not (ipv4 or ipv6):
+        raise BadRequest("IPv4 or IPv6 must be enabled", "leave out --ipv4=false, or give --ipv6")
     if any(net.name == request.name for net in app.state.networks.all()):
         other = app.state.networks.find(request.name)
         raise Conflict(f"network with name {request.name} already exists: {other.short}",
                        f"use it, or remove it first: minidock net rm {request.name}")
-    if pool is None:
-        pool = Pool(ipam.choose_subnet(taken, avoided(app)))
-    elif pool.subnet.network_address == IPv4Network("0.0.0.0/0").network_address:
-        pool = pool.but(subnet=ipam.choose_subnet(taken, avoided(app), pool.subnet.prefixlen))
-    ipam.check_overlap(pool.subnet, taken)
-    ipam.check_pool(pool)
-    network_id = identity.new_id(f"network/{request.name}")
-    network = Network(network_id, request.name, request.driver, now(), (pool,), request.options, request.labels,
-                      request.internal, identity.mac(f"network/{request.name}"))
-    pool = ipam.with_gateway(pool, needed=bridge.has_gateway(network))
-    return _adopting(app, network.but(pools=(pool,)))
+    network = Network(identity.new_id(f"network/{request.name}"), request.name, request.driver, now(), (),
+                      request.options, request.labels, request.internal, identity.mac(f"network/{request.name}"),
+                      ipv4=ipv4, ipv6=ipv6, attachable=request.attachable)
+    return _adopting(app, with_gateways(network, pools.chosen(app, network, asked)))
+
+
+def with_gateways(network: Network, chosen: tuple[Pool, ...]) -> Network:
+    """The network with its pools, each with the gateway it needs."""
+    return network.but(pools=tuple(
+        ipam.with_gateway(pool, bridge.has_gateway(network, pool.subnet.version)) for pool in chosen))
 
 
 def _adopting(app: App, network: Network) -> Network:
@@ -103,53 +101,13 @@ def _adopting(app: App, network: Network) -> Network:
     return network.but(adopted=True)
 
 
-def _requested_pool(request: Request) -> Pool | None:
-    if len(request.subnets) > 1:
-        _check_disjoint(request.subnets)
-        raise BadRequest("bridge driver doesn't support multiple subnets", "give one --subnet")
-    if len(request.ip_ranges) > len(request.subnets) or len(request.gateways) > len(request.subnets):
-        _refuse_extra(request)
-    if not request.subnets:
-        if request.aux:
-            raise BadRequest(f"no matching subnet for aux-address {request.aux[0][1]}", "give its --subnet too")
-        return None
-    pool = Pool(ipam.parse_subnet(request.subnets[0]),
-                ipam.parse_range(request.ip_ranges[0]) if request.ip_ranges else None,
-                ipam.parse_address(request.gateways[0], "gateway") if request.gateways else None,
-                tuple((name, ipam.parse_address(text, "auxiliary address")) for name, text in request.aux))
-    ipam.check_inside(pool)
-    return pool
-
-
-def _check_disjoint(subnets: Sequence[str]) -> None:
-    parsed = [ipam.parse_subnet(text) for text in subnets]
-    if any(one.overlaps(other) for i, one in enumerate(parsed) for other in parsed[:i]):
-        raise BadRequest("multiple overlapping subnet configuration is not supported", "give one --subnet")
-
-
-def _refuse_extra(request: Request) -> None:
-    for label, values in (("ranges {} on", request.ip_ranges), ("gateways {} for", request.gateways)):
-        if request.subnets and len(values) > 1:
-            raise BadRequest(f"cannot configure multiple {label.format(f'({values[0]}, {values[1]})')} the same subnet"
-                             f" ({request.subnets[0]})", "give one of each")
-    raise BadRequest("every ip-range or gateway must have a corresponding subnet", "give --subnet too")
-
-
-def avoided(app: App) -> list[IPv4Network]:
-    """What automatic choice keeps away from: the host's on-link routes and resolvers."""
-    try:
-        with open("/etc/resolv.conf") as file:
-            resolvers = [text for text in servers(file.read()) if ":" not in text]
-    except OSError:
-        resolvers = []
-    return [*reading.on_link_routes(app.kernel), *(IPv4Network(text) for text in resolvers)]
-
-
 def _build(app: App, network: Network) -> None:
     """Bring a network into the kernel, the host scope before it; the caller holds the host's lock."""
     facts = app.network_facts(network)
     if network.driver == "bridge" and not app.state.journal.is_built("host"):
         app.engine.build("host", bridge.host(facts))
+    if network.ipv6 and not app.state.journal.is_built("host/ipv6"):
+        app.engine.build("host/ipv6", bridge.host_ipv6(facts))
     app.engine.build(network.scope, DRIVERS[network.driver].network(network, facts))
 
 
@@ -223,9 +181,8 @@ def _predefined(app: App, name: str) -> Network:
     network = Network(identity.new_id(f"network/{name}"), name, PREDEFINED[name], now())
     if name != "bridge":
         return network
-    taken = [(net.pools[0].subnet, net.name) for net in app.state.networks.all() if net.pools]
     try:
-        pool = ipam.with_gateway(Pool(ipam.choose_subnet(taken, avoided(app))))
+        pool = ipam.with_gateway(Pool(ipam.choose_subnet(pools.taken(app), pools.avoided(app))))
     except MinidockError as error:
         raise MinidockError(f"the default network bridge: {error.what}", error.hint) from error
     values = {"bridge.default_bridge": "true", "bridge.enable_icc": "true", "bridge.enable_ip_masquerade": "true",

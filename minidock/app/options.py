@@ -32,9 +32,19 @@ def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: b
                              f"did you mean {OPTION_PREFIX}{close[0]}?" if close else
                              f"known are: {', '.join(bridge.OPTIONS)} (each after {OPTION_PREFIX})")
         _check_value(short, value)
-    if not internal and dict(options).get(f"{OPTION_PREFIX}bridge.gateway_mode_ipv4") == "isolated":
+    modes = [dict(options).get(f"{OPTION_PREFIX}bridge.gateway_mode_ipv{version}") for version in (4, 6)]
+    if not internal and "isolated" in modes:
         raise BadRequest("gateway mode 'isolated' can only be used for an internal network",
                          "give --internal too, or another mode: nat, nat-unprotected, routed")
+
+
+def family(options: dict[str, str], key: str, asked: bool | None, default: bool) -> bool:
+    """Is a family on, by --ipv4 or --ipv6, or by the option that says the same?"""
+    value = options.get(OPTION_PREFIX + key)
+    if value is not None:
+        _check_value(key, value)
+        default = truth(value)
+    return default if asked is None else asked
 
 
 def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
@@ -44,8 +54,12 @@ def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
     return get_close_matches(word, list(known), 1, likeness)
 
 
+_BOOLEANS = ("bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.inhibit_ipv4", "bridge.ipv6_relay",
+             "enable_ipv4", "enable_ipv6")
+
+
 def _check_value(key: str, value: str) -> None:
-    if key in ("bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.inhibit_ipv4"):
+    if key in _BOOLEANS:
         try:
             truth(value)
         except ValueError as error:
@@ -57,9 +71,11 @@ def _check_value(key: str, value: str) -> None:
         longest = 12 if key == "container_iface_prefix" else 15
         for name in value.split(":") if key == "bridge.trusted_host_interfaces" else (value,):
             _check_interface(name, longest)
-    if key in ("bridge.host_binding_ipv4", "host_ipv4"):
-        ipam.parse_address(value, "host binding address" if "binding" in key else "host address")
-    if key == "bridge.gateway_mode_ipv4" and value not in GATEWAY_MODES:
+    if key == "bridge.host_binding_ipv4":
+        ipam.parse_address(value, "host binding address")
+    if key in ("host_ipv4", "host_ipv6"):
+        ipam.parse_address(value, "host address", int(key[-1]))
+    if key in ("bridge.gateway_mode_ipv4", "bridge.gateway_mode_ipv6") and value not in GATEWAY_MODES:
         raise BadRequest(f'failed to parse {OPTION_PREFIX}{key} value: "{value}" (unknown gateway mode {value})',
                          f"the modes are {', '.join(GATEWAY_MODES)}")
 

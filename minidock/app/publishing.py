@@ -10,17 +10,24 @@ The rules come later, with the rest of the container's way out (drivers/bridge.p
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from minidock.app.context import App
 from minidock.errors import BadRequest, Conflict, KernelRefused, MinidockError, Unsupported
-from minidock.firewall.bridge import gateway_mode
+from minidock.firewall.bridge import gateway_mode, truth
 from minidock.kernel import portsockets, procsys
 from minidock.model.container import Container
-from minidock.model.network import Endpoint, Network
+from minidock.model.network import Endpoint, Network, Way, gateway_endpoint
 from minidock.model.portpool import Cursors, Ephemeral, choose
-from minidock.model.ports import Place, PortBinding, PortSpec, Wanted, exposed_by, resolve, specs_of
+from minidock.model.ports import Place, PortBinding, PortSpec, Wanted, bracketed, exposed_by, resolve, specs_of
 from minidock.sandbox.spawn import close
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Ways: TypeAlias = tuple[Way, ...]
 
 _TRIES = 10  # as Docker: how often a port of our own choice may turn out to be a stranger's
 
@@ -34,40 +41,42 @@ class _Refused(Exception):
 
 
 def check(container: Container) -> None:
-    """All that is written can be read, and is IPv4."""
-    for spec in _specs(container):
-        if spec.host_ip and spec.host_ip.version == 6:
-            raise BadRequest(f"invalid IP address: {spec.host_ip}: ports are published on IPv4 addresses only in this"
-                             " version", "for this host alone: -p 127.0.0.1:8080:80; for everybody: -p 8080:80")
+    """All that is written can be read."""
+    _specs(container)
     exposed_by(container.ports, container.expose)
 
 
-def discarded(container: Container, network: Network) -> str:
+def discarded(container: Container, networks: Sequence[Network]) -> str:
     """What to tell the user whose ports come to nothing; "" if they do not."""
-    if not (container.ports or container.publish_all) or _publishes(network):
+    if not (container.ports or container.publish_all) or any(_publishes(network) for network in networks):
         return ""
-    if network.driver == "host":
+    if any(network.driver == "host" for network in networks):
         return "Published ports are discarded when using host network mode"
-    kind = "is internal" if network.internal else "has no way in"
-    return f"Published ports are discarded: network {network.name} {kind}"
+    first = networks[0]
+    kind = "is internal" if first.internal else "has no way in"
+    return f"Published ports are discarded: network {first.name} {kind}"
 
 
-def publish(app: App, container: Container, network: Network, endpoint: Endpoint, sockets: list[int]) -> Endpoint:
-    """The endpoint with its ports, reserved inside the caller's transaction; `sockets` are the caller's to close."""
-    wanted = _wanted(container, network, endpoint)
-    if gateway_mode(network) == "routed":
-        return endpoint.but(ports=_opened(wanted))
-    bindings, cursors = _bound(app, wanted, sockets)
+def publish(app: App, container: Container, ways: Ways, sockets: list[int],
+            held: tuple[PortBinding, ...] = ()) -> Ways:
+    """The endpoints with their ports, reserved inside the caller's transaction; `sockets` are the caller's to close.
+
+    `held` are the bindings that the container has already, with sockets of its own: those stay where they are.
+    """
+    wanted = _kept(_wanted(container, ways), held)
+    bindings, cursors = _bound(app, container, wanted, sockets, {place for item in held for place in item.places})
+    app.state.ports.release(container.id)
     app.state.ports.take(container.id, bindings, cursors)
-    return endpoint.but(ports=bindings)
+    app.state.relays.remove(container.id)
+    app.state.relays.add(container.id, [item for item in bindings if item.relayed])
+    return _distributed(container, ways, bindings)
 
 
-def rehearse(app: App, container: Container, network: Network, endpoint: Endpoint) -> Endpoint:
+def rehearse(app: App, container: Container, ways: Ways, held: tuple[PortBinding, ...] = ()) -> Ways:
     """The same without row and socket."""
-    wanted = _wanted(container, network, endpoint)
-    if gateway_mode(network) == "routed":
-        return endpoint.but(ports=_opened(wanted))
-    return endpoint.but(ports=choose(wanted, _taken(app), _ephemeral(), app.state.ports.cursors())[0])
+    wanted = _kept(_wanted(container, ways), held)
+    bindings, _ = choose(wanted, _taken(app, container), _ephemeral(), app.state.ports.cursors())
+    return _distributed(container, ways, bindings)
 
 
 def _specs(container: Container) -> tuple[PortSpec, ...]:
@@ -78,22 +87,70 @@ def _publishes(network: Network) -> bool:
     return network.driver == "bridge" and not network.internal
 
 
-def _wanted(container: Container, network: Network, endpoint: Endpoint) -> tuple[Wanted, ...]:
-    if endpoint.address is None or not _publishes(network):
-        return ()
-    default = network.option("bridge.host_binding_ipv4")
-    return resolve(_specs(container), ip_address(default) if default else None, endpoint.address.ip, None, False)
+def _wanted(container: Container, ways: Ways) -> tuple[Wanted, ...]:
+    """What the endpoint that is the gateway of a family publishes for that family; both may be one."""
+    nets = {endpoint.id: network for network, endpoint in ways}
+    specs, ends = _specs(container), [end for network, end in ways if _publishes(network)]
+    four, six = (gateway_endpoint(ends, version) for version in (4, 6))
+    found: list[Wanted] = []
+    for end in dict.fromkeys(filter(None, (four, six))):
+        network = nets[end.id]
+        default = network.option("bridge.host_binding_ipv4")
+        ipv4 = end.address.ip if end.address and end == four else None
+        ipv6 = end.address6.ip if end.address6 and end == six else None
+        found += [item for item in resolve(specs, ip_address(default) if default else None, ipv4, ipv6, _host_ipv6(),
+                                           six is None and _relays(network))
+                  if item.host_ip.version != item.ip.version
+                  or gateway_mode(network, item.ip.version) != "routed"]
+    return tuple(sorted(found, key=lambda item: item.order))
 
 
-def _opened(wanted: tuple[Wanted, ...]) -> tuple[PortBinding, ...]:
+def _relays(network: Network) -> bool:
+    """Does the helper process take IPv6 to its IPv4 containers?"""
+    return truth(network.option("bridge.ipv6_relay", "false"))
+
+
+def _host_ipv6() -> bool:
+    return procsys.known("net.ipv6.conf.all.forwarding")
+
+
+def _kept(wanted: tuple[Wanted, ...], held: tuple[PortBinding, ...]) -> tuple[Wanted, ...]:
+    """Automatic choices that were made already are not made again."""
+    chosen = {(item.proto, item.port): item.host_port for binding in held for item in binding.each}
+    fixed = {(item.proto, item.host_first + step) for item in wanted if not item.automatic
+             for step in range(item.count)}
+    return tuple(_again(item, chosen.get((item.proto, item.port), 0), fixed) for item in wanted)
+
+
+def _again(item: Wanted, host_port: int, fixed: set[tuple[str, int]]) -> Wanted:
+    fits = host_port and (not item.host_first or item.host_first <= host_port <= item.host_last)
+    if not item.automatic or not fits or (item.proto, host_port) in fixed:
+        return item
+    return item.but(host_first=host_port, host_last=host_port)
+
+
+def _distributed(container: Container, ways: Ways, bindings: tuple[PortBinding, ...]) -> Ways:
+    """Each endpoint with the bindings that lead to it, and what a routed one opens."""
+    specs = _specs(container)
+    return tuple((network, end.but(ports=(*(item for item in bindings if item.ip in {one.ip for one in end.interfaces}),
+                                          *_opened(network, end, specs))))
+                 for network, end in ways)
+
+
+def _opened(network: Network, end: Endpoint, specs: tuple[PortSpec, ...]) -> Iterator[PortBinding]:
     """gateway_mode routed: the container's own ports are opened, none of the host is taken."""
-    each = (PortBinding(item.proto, ip_address("0.0.0.0"), 0, item.ip, item.port, item.count) for item in wanted)
-    return tuple(dict.fromkeys(each))
+    if not _publishes(network):
+        return
+    for one in end.interfaces:
+        if gateway_mode(network, one.version) == "routed":
+            anywhere = ip_address("0.0.0.0" if one.version == 4 else "::")
+            yield from dict.fromkeys(
+                PortBinding(spec.proto, anywhere, 0, one.ip, spec.first, spec.last - spec.first + 1) for spec in specs)
 
 
-def _taken(app: App) -> dict[Place, str]:
-    """Every held host port, and its holder in words."""
-    held = app.state.ports.taken()
+def _taken(app: App, container: Container) -> dict[Place, str]:
+    """Every host port that somebody else holds, and the holder in words."""
+    held = {place: holder for place, holder in app.state.ports.taken().items() if holder != container.id}
     names = {holder: _named(app, holder) for holder in set(held.values())}
     return {place: names[holder] for place, holder in held.items()}
 
@@ -114,15 +171,16 @@ def _ephemeral() -> Ephemeral:
         port for low, _, high in ends for port in range(int(low), int(high or low) + 1)))
 
 
-def _bound(app: App, wanted: tuple[Wanted, ...], sockets: list[int]) -> tuple[tuple[PortBinding, ...], Cursors]:
-    """Choose and bind; if a port of our own choice is a stranger's, choose again."""
-    taken, ephemeral, cursors = _taken(app), _ephemeral(), app.state.ports.cursors()
+def _bound(app: App, container: Container, wanted: tuple[Wanted, ...], sockets: list[int],
+           held: set[Place]) -> tuple[tuple[PortBinding, ...], Cursors]:
+    """Choose and bind what is not held yet; if a port of our own choice is a stranger's, choose again."""
+    taken, ephemeral, cursors = _taken(app, container), _ephemeral(), app.state.ports.cursors()
     asked = {(item.proto, item.host_ip, item.host_first + step)
              for item in wanted if not item.automatic for step in range(item.count)}
     for tries in range(_TRIES):
         bindings, after = choose(wanted, taken, ephemeral, cursors)
         try:
-            _bind(bindings, sockets)
+            _bind(bindings, sockets, held)
         except _Refused as refused:
             if refused.place in asked or refused.error.errno != errno.EADDRINUSE or tries == _TRIES - 1:
                 raise _explained(refused.place, refused.error, bindings) from refused.error
@@ -132,8 +190,8 @@ def _bound(app: App, wanted: tuple[Wanted, ...], sockets: list[int]) -> tuple[tu
     return bindings, after
 
 
-def _bind(bindings: tuple[PortBinding, ...], sockets: list[int]) -> None:
-    for place in (place for binding in bindings for place in binding.places):
+def _bind(bindings: tuple[PortBinding, ...], sockets: list[int], held: set[Place]) -> None:
+    for place in (place for binding in bindings for place in binding.places if place not in held):
         try:
             sockets.append(portsockets.hold(place[0], str(place[1]), place[2]))
         except OSError as error:
@@ -145,7 +203,7 @@ def _bind(bindings: tuple[PortBinding, ...], sockets: list[int]) -> None:
 def _explained(place: Place, error: OSError, bindings: tuple[PortBinding, ...]) -> MinidockError:
     proto, address, port = place
     inside = next(item.port for binding in bindings for item in binding.each if place in item.places)
-    what = f"failed to bind host port {address}:{port}/{proto}: {(error.strerror or '').lower()}"
+    what = f"failed to bind host port {bracketed(address)}:{port}/{proto}: {(error.strerror or '').lower()}"
     if error.errno == errno.EADDRINUSE:
         found = portsockets.holder(proto, str(address), port)
         by = f" by {found[1]} (pid {found[0]})" if found else " by a program of this host"

@@ -35,7 +35,7 @@ def tidy(app: App) -> list[Repaired]:
         return []
     if app.state.new_boot:
         _after_boot(app)
-    return [*_dead_containers(app), *_unfinished_networks(app), *_unfinished_scopes(app)]
+    return [*_dead_containers(app), *_unfinished_networks(app), *_unfinished_scopes(app), *_unsettled(app)]
 
 
 def _after_boot(app: App) -> None:
@@ -100,6 +100,16 @@ def _unfinished_scopes(app: App) -> list[Repaired]:
     return repaired
 
 
+def _unsettled(app: App) -> list[Repaired]:
+    """Running containers whose networks or ports a killed command was changing."""
+    if not app.state.runs.unsettled():
+        return []
+    from minidock.app import settling  # rarely
+
+    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: settled")
+            for container in settling.settle_all(app)]
+
+
 def repair(app: App) -> list[Repaired]:
     """Everything `tidy` does, and every lost object made again, rules in their right order."""
     if app.dry:
@@ -113,7 +123,7 @@ def repair(app: App) -> list[Repaired]:
 def _nobody_attaching(app: App) -> Iterator[None]:
     """Hold the locks of all networks: nothing is half built while the kernel is compared with the journal."""
     with contextlib.ExitStack() as held:
-        for network in app.state.networks.all():
+        for network in sorted(app.state.networks.all(), key=lambda network: network.id):
             held.enter_context(app.state.network_lock(network))
         yield
 

@@ -1,10 +1,10 @@
 """Use case: start a container. Lease, sandbox, cable, process; on any failure nothing is left.
 
-    lock container, network (shared)
-      rows: run starting, endpoint joining, its leases       one transaction; host ports are bound in it
+    lock container, its networks (shared)
+      rows: run starting, endpoints joining, leases          one transaction; host ports are bound in it
       container scope: the sandbox                           engine
-      endpoint scope: rules, cable, address                  engine
-      exit scope: rules of published ports, default route    engine
+      endpoint scopes: rules, cable, addresses               engine
+      exit scope: rules of published ports, default routes   engine
       process: cloned, waiting for one byte                  sandbox
       rows: pid and start time                               one transaction
       the byte: exec
@@ -17,19 +17,29 @@ import signal
 import sys
 
 from minidock.app import leasing, naming, networks
-from minidock.app.containers import exec_hint, network_of
+from minidock.app.containers import exec_hint, networks_of
 from minidock.app.context import App, now
 from minidock.app.ending import forget
-from minidock.app.naming import write_files
 from minidock.drivers import DRIVERS, bridge
 from minidock.drivers.sandbox import sandbox
 from minidock.errors import CannotRun, Conflict, MinidockError, NotFound
+from minidock.firewall.bridge import icc
 from minidock.model.container import Container, End, Run
-from minidock.model.network import Endpoint, Network
+from minidock.model.network import Endpoint, Facts, Network, Way, exit_scope
 from minidock.model.process import Process
 from minidock.model.record import Record
+from minidock.sandbox import errands
 from minidock.sandbox.liveness import signal_process, start_time, wait_gone
 from minidock.sandbox.spawn import close, release, spawn
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from minidock.sandbox.pump import Duties
+
+Ways: TypeAlias = tuple[Way, ...]
+Networks: TypeAlias = tuple[Network, ...]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -40,9 +50,16 @@ class Attached:
     def __init__(self) -> None:
         self.sockets: list[int] = []  # they hold its host ports until it ends
 
+    def duties(self) -> Duties:
+        """What this process does as the container's monitor besides passing on its words."""
+        from minidock.sandbox.pump import Duties
+
+        return Duties(self.guard, self.channel, naming.guard)
+
     def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
         """The waiting process; its monitor is this process."""
         self.guard = naming.guard(names)
+        self.channel = errands.opened(directory)
         self.spawned = spawn(process, directory)
         one = self.spawned
         return Started(one.pid, one.started, os.getpid(), start_time(os.getpid()), one.go, one.failure)
@@ -58,8 +75,12 @@ class Detached:
         """The waiting process and its monitor, which guards the name server of the RUN directory `names`."""
         from minidock.sandbox.detach import Watch, detach
 
-        watch = Watch(f"{directory}/log", directory, reaper(container), tuple(self.sockets), names)
-        found = detach(process, directory, watch)
+        channel = errands.opened(directory)
+        watch = Watch(f"{directory}/log", directory, reaper(container), tuple(self.sockets), names, channel)
+        try:
+            found = detach(process, directory, watch)
+        finally:
+            close(channel)
         let_ports_go(self)
         return Started(*found)
 
@@ -93,33 +114,34 @@ def start(app: App, container: Container, how: Attached | Detached, fresh: bool)
 
     When it returns, the container's program runs; in a rehearsal nothing does.
     """
-    network = network_of(app, container)
-    networks.ensure(app, network)
+    nets = networks_of(app, container)
+    for network in nets:
+        networks.ensure(app, network)
     if app.dry:
-        _rehearse(app, container, network)
+        _rehearse(app, container, nets)
         return
-    with app.state.container_lock(container.id), app.state.network_lock(network, shared=True):
-        endpoint = _enter(app, container, network, how, fresh)
+    with app.state.container_lock(container.id), app.state.attaching(nets):
+        ways = _enter(app, container, nets, how, fresh)
         try:
-            port = _build(app, container, network, endpoint)
-            _launch(app, container, network, endpoint, how, port)
+            port = _build(app, container, ways)
+            _launch(app, container, ways, how, port)
         except BaseException as error:
             let_ports_go(how)
             _undo(app, container, fresh, error)
             raise
 
 
-def _enter(app: App, container: Container, network: Network, how: Attached | Detached, fresh: bool) -> Endpoint:
+def _enter(app: App, container: Container, nets: Networks, how: Attached | Detached, fresh: bool) -> Ways:
     """`_write_down`; a failure leaves no host port bound."""
     try:
-        return _write_down(app, container, network, how, fresh)
+        return _write_down(app, container, nets, how, fresh)
     except BaseException:
         let_ports_go(how)
         raise
 
 
-def _write_down(app: App, container: Container, network: Network, how: Attached | Detached, fresh: bool) -> Endpoint:
-    """That the container starts, its leases: address and host ports; the container's own row if it is new."""
+def _write_down(app: App, container: Container, nets: Networks, how: Attached | Detached, fresh: bool) -> Ways:
+    """That the container starts, its leases: addresses and host ports; the container's own row if it is new."""
     end = None if fresh else app.state.containers.end_of(container)
     starts = end.starts + 1 if end else 1
     began = now()
@@ -127,13 +149,14 @@ def _write_down(app: App, container: Container, network: Network, how: Attached 
         _refuse_running(app, container)
         if not fresh and app.state.containers.get(container.id) is None:
             raise NotFound(f"No such container: {container.name}", "somebody removed it meanwhile: minidock ps -a")
-        endpoint = leasing.endpoint(app, container, network, starts)
-        if _publishes(container):
+        ways = _leased(app, container, nets, starts)
+        if publishes(container):
             from minidock.app import publishing  # most containers publish nothing
 
-            endpoint = publishing.publish(app, container, network, endpoint, how.sockets)
+            ways = publishing.publish(app, container, ways, how.sockets)
         app.state.runs.begin(container, os.getpid(), start_time(os.getpid()), began, starts, fresh)
-        app.state.runs.join(endpoint)
+        for _, endpoint in ways:
+            app.state.runs.join(endpoint)
     presumed = End(255, began, "", "", starts)  # what is true if the machine is switched off now
     try:
         with app.state.adding():
@@ -143,10 +166,22 @@ def _write_down(app: App, container: Container, network: Network, how: Attached 
     except BaseException:
         app.state.runs.over(container.id)
         raise
-    return endpoint
+    return ways
 
 
-def _publishes(container: Container) -> bool:
+def _leased(app: App, container: Container, nets: Networks, starts: int) -> Ways:
+    """Its endpoints in the order of its networks; those with a name of their own keep it from the others."""
+    names = {name for item in container.attachments if (name := item.option("endpoint.ifname"))}
+    ways = []
+    for network, attachment in zip(nets, container.attachments, strict=True):
+        one = leasing.endpoint(app, container, network, attachment, starts, names)
+        names.add(one.guest_ifname)
+        ways.append((network, one))
+    return tuple(ways)
+
+
+def publishes(container: Container) -> bool:
+    """Does it ask for ports of the host?"""
     return bool(container.ports or container.publish_all)
 
 
@@ -156,39 +191,64 @@ def _refuse_running(app: App, container: Container) -> None:
                        f" minidock restart {container.name}")
 
 
-def _build(app: App, container: Container, network: Network, endpoint: Endpoint) -> int:
+def _build(app: App, container: Container, ways: Ways) -> int:
     """Everything but the process; the port of its name server."""
     facts = app.facts()
     app.engine.build(container.scope, sandbox(container, facts))
-    port = naming.prepare(app, container, network)
-    if endpoint.address:
-        app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
-        if endpoint.published:
-            facts = app.bridge_facts(facts)
-        app.engine.build(endpoint.exit_scope, bridge.exits(network, endpoint, facts))
+    port = naming.prepare(app, container, ways)
+    for network, endpoint in ways:
+        if endpoint.interfaces:
+            attach(app, network, endpoint, facts)
+    if any(endpoint.interfaces for _, endpoint in ways):
+        app.engine.build(exit_scope(container.id), bridge.exits(ways, exit_facts(app, ways, facts)))
     return port
 
 
-def _launch(app: App, container: Container, network: Network, endpoint: Endpoint, how: Attached | Detached,
-            port: int) -> None:
+def attach(app: App, network: Network, endpoint: Endpoint, facts: Facts) -> None:
+    """Lay the cable."""
+    if not icc(network):
+        facts = app.bridge_facts(facts)
+    app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
+
+
+def exit_facts(app: App, ways: Ways, facts: Facts) -> Facts:
+    """What the plan of the ways out must know of the host."""
+    return app.bridge_facts(facts) if any(endpoint.published for _, endpoint in ways) else facts
+
+
+def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached, port: int) -> None:
     directory = app.state.directory(container)
-    write_files(app, container, network, endpoint)
+    process = _process(app, container)
+    naming.write_files(app, container, ways)
     app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
-    found = how.spawn(process_of(container), directory, container, app.state.run if port else "")
+    found = how.spawn(process, directory, container, app.state.run if port or relayed(ways) else "")
     try:
-        _let_go(app, container, network, endpoint, found, port)
+        _let_go(app, container, ways, found, port)
     except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
         signal_process(found.pid, found.pid_started, signal.SIGKILL)
         wait_gone(found.pid, found.pid_started, 10)
         raise
 
 
-def _let_go(app: App, container: Container, network: Network, endpoint: Endpoint, found: Started, port: int) -> None:
+def relayed(ways: Ways) -> bool:
+    """Does the helper process carry any of its ports?"""
+    return any(item.relayed for _, endpoint in ways for item in endpoint.ports)
+
+
+def _process(app: App, container: Container) -> Process:
+    if not container.donor:
+        return process_of(container)
+    from minidock.app import sharing
+
+    return process_of(container, sharing.donor_of(app, container).netns)
+
+
+def _let_go(app: App, container: Container, ways: Ways, found: Started, port: int) -> None:
     run = Run("running", found.pid, found.pid_started, found.monitor, found.monitor_started, "", 0)
     with app.state.running.transaction():
         app.state.runs.started(container, run)
-        naming.write_rows(app, container, network, endpoint, run, port)
-    naming.attend(app, container, network)
+        naming.write_rows(app, container, ways, run, port)
+    naming.attend(app, container, port, relayed(ways))
     app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
     try:
         release(found.go, found.failure)
@@ -205,12 +265,13 @@ def process_words(container: Container) -> tuple[str, ...]:
     return (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
 
 
-def process_of(container: Container) -> Process:
-    """What PID 1 shall be."""
+def process_of(container: Container, netns: str = "") -> Process:
+    """What PID 1 shall be, in its own sandbox or in the one named."""
+    netns = netns or container.netns
     env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
     env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
     return Process(container.argv, tuple(env.items()), container.hostname,
-                   f"/run/netns/{container.netns}" if container.netns else "", container.cwd or "/", container.user,
+                   f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
                    container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
                    container.sysctls, container.init, container.tty, container.stdin_open)
 
@@ -228,11 +289,11 @@ def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> 
     app.state.runs.over(container.id)
 
 
-def _rehearse(app: App, container: Container, network: Network) -> None:
-    endpoint = leasing.endpoint(app, container, network, 1)
-    if _publishes(container):
+def _rehearse(app: App, container: Container, nets: Networks) -> None:
+    ways = _leased(app, container, nets, 1)
+    if publishes(container):
         from minidock.app import publishing
 
-        endpoint = publishing.rehearse(app, container, network, endpoint)
-    _build(app, container, network, endpoint)
+        ways = publishing.rehearse(app, container, ways)
+    _build(app, container, ways)
     app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)

@@ -40,6 +40,15 @@ class Rehearsal(Engine):
         for item in plan:
             self._witness(scope, item, True)
 
+    def amend(self, scope: str, plan: Plan) -> None:
+        """Tell what differs."""
+        entries = self.journal.entries(scope)
+        for entry in (entry for entry in reversed(entries) if entry.object not in plan):
+            self._witness(scope, entry.object, False)
+        for item in plan:
+            if item not in [entry.object for entry in entries]:
+                self._witness(scope, item, True)
+
     def raze(self, scope: str) -> None:
         """Tell the deletions, newest first."""
         for entry in departing(self.journal.entries(scope)):

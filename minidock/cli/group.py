@@ -18,7 +18,7 @@ COMMANDS = {
     "restart": ("containers", "Stop containers and start them again"),
     "exec": ("execute", "Run another command inside a running container"),
     "ps": ("listing", "List containers"),
-    "port": ("listing", "List a container's published ports"),
+    "port": ("port", "List a container's published ports; publish more or fewer"),
     "logs": ("listing", "Show a container's output"),
     "inspect": ("listing", "Show containers or networks as JSON, as docker inspect does"),
     "explain": ("listing", "Narrate what exists: every kernel object of a network or container, and why"),

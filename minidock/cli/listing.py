@@ -1,4 +1,4 @@
-"""The commands that only look: ps, port, logs, inspect, explain."""
+"""The commands that only look: ps, logs, inspect, explain."""
 
 from __future__ import annotations
 
@@ -41,27 +41,6 @@ def ps(everything: bool, quiet: bool, no_trunc: bool, filters: tuple[str, ...], 
         listing(format_, rows, view.HEADS, view.TABLE, "*formatter.ContainerContext")
     if text:
         click.echo(text)
-
-
-@click.command()
-@click.argument("name", metavar="CONTAINER")
-@click.argument("asked", metavar="[PRIVATE_PORT[/PROTO]]", default="")
-def port(name: str, asked: str) -> None:
-    """List a container's published ports, or say where one of them is.
-
-    \b
-    Examples:
-      minidock port web
-      minidock port web 80
-      minidock port web 53/udp
-    """
-    from minidock.views import ports as view
-
-    with opened() as app:
-        container = app.state.containers.find(name)
-        bindings = looking.ports(app, container, app.state.runs.of(container.id)) or ()
-    for line in view.public(bindings, asked, name) if asked else view.lines(bindings):
-        click.echo(line)
 
 
 def _lines(ctx: click.Context, param: click.Parameter, value: str) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from minidock.app import networks
 from minidock.app.context import App
+from minidock.app.pools import Wishes
 from minidock.cli.common import (
     each,
     filter_option,
@@ -21,7 +23,7 @@ from minidock.cli.common import (
 )
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
-from minidock.model.network import Network
+from minidock.model.network import Attachment, Network
 
 
 @click.group(cls=Commands)
@@ -45,18 +47,24 @@ def net() -> None:
 @click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
 @click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
 @click.option("--internal", is_flag=True, help="No way out and no way in.")
+@click.option("--ipv4", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+              help="Has it IPv4 (default true)?  --ipv4=false for IPv6 only.")
+@click.option("--ipv6", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+              help="Has it IPv6 (default false)?")
+@click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
 @click.option("-o", "--opt", "options", multiple=True, metavar="KEY=VALUE", help="Driver options.")
 @click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Labels.")
 @telling
-def create(name: str, driver: str, subnets: tuple[str, ...], gateways: tuple[str, ...], ip_ranges: tuple[str, ...],
-           aux: tuple[str, ...], internal: bool, options: tuple[str, ...], labels: tuple[str, ...],
-           explain: bool, dry_run: bool, script: str | None) -> None:
+def create(name: str, driver: str, subnets: tuple[str, ...], ip_ranges: tuple[str, ...], gateways: tuple[str, ...],
+           aux: tuple[str, ...], internal: bool, ipv4: bool | None, ipv6: bool | None, attachable: bool,
+           options: tuple[str, ...], labels: tuple[str, ...], explain: bool, dry_run: bool, script: str | None) -> None:
     """Create a network; prints its id.
 
     \b
     Examples:
       minidock net create br0
       minidock net create br0 --subnet 172.28.0.0/16 --ip-range 172.28.5.0/24 --gateway 172.28.5.254
+      minidock net create six --ipv6 --subnet 172.29.0.0/16 --subnet fd00:29::/64
       minidock net create quiet --internal --explain
       minidock net create br0 --dry-run --script br0.sh
     """
@@ -64,8 +72,8 @@ def create(name: str, driver: str, subnets: tuple[str, ...], gateways: tuple[str
         if "=" not in word:
             raise BadRequest(f"invalid key/value pair: {word}", "write it as KEY=VALUE")
     reserved = tuple(dict(pairs(_split(aux))).items())
-    request = networks.Request(name, driver, _split(subnets), _split(ip_ranges), _split(gateways), reserved,
-                               pairs(options), pairs(labels), internal)
+    addresses = Wishes(_split(subnets), _split(ip_ranges), _split(gateways), reserved)
+    request = networks.Request(name, driver, addresses, pairs(options), pairs(labels), internal, ipv4, ipv6, attachable)
     with opened(dry_run) as app:
         network = networks.create(app, request)
         if not dry_run:
@@ -188,3 +196,59 @@ def prune(force: bool, explain: bool, dry_run: bool, script: str | None) -> None
         if removed and not dry_run:
             click.echo("Deleted Networks:\n" + "\n".join(removed))
         tell(app, "net prune", explain, script)
+
+
+@net.command()
+@click.argument("network", metavar="NETWORK")
+@click.argument("container", metavar="CONTAINER")
+@click.option("--alias", "aliases", multiple=True, metavar="NAME", help="More names there.")
+@click.option("--driver-opt", "options", multiple=True, metavar="KEY=VALUE", help="Options of the endpoint.")
+@click.option("--gw-priority", default="0", metavar="NUMBER", help="The highest is the way out (default 0).")
+@click.option("--ip", default="", metavar="IP", help="A fixed IPv4 address.")
+@click.option("--ip6", default="", metavar="IP", help="A fixed IPv6 address.")
+@click.option("--link", "links", multiple=True, metavar="CONTAINER[:ALIAS]", help="A name only this one knows.")
+@click.option("--link-local-ip", "link_local", multiple=True, metavar="IP", help="One more address, link-local.")
+@click.option("--mac-address", "mac", default="", metavar="MAC", help="A fixed MAC address.")
+@telling
+def connect(network: str, container: str, options: tuple[str, ...], gw_priority: str, explain: bool, dry_run: bool,
+            script: str | None, **given: Any) -> None:
+    """Attach a container to one more network, while it runs or before it starts.
+
+    \b
+    Examples:
+      minidock net connect back web
+      minidock net connect --ip 172.29.0.9 --alias api back web
+      minidock net connect --gw-priority 1 outside web
+    """
+    from minidock.app import attaching, connecting
+
+    wanted = Attachment("", network, options=attaching.driver_options(options),
+                        gw_priority=attaching.priority(gw_priority),
+                        **{**given, "aliases": _split(given["aliases"])})
+    with opened(dry_run) as app:
+        connecting.connect(app, wanted, container)
+        tell(app, f"net connect {network} {container}", explain, script)
+
+
+@net.command()
+@click.argument("network", metavar="NETWORK")
+@click.argument("container", metavar="CONTAINER")
+@click.option("-f", "--force", is_flag=True, help="Do not complain about a container that does not exist.")
+@telling
+def disconnect(network: str, container: str, force: bool, explain: bool, dry_run: bool, script: str | None) -> None:
+    """Take a container out of a network.
+
+    \b
+    Examples:
+      minidock net disconnect back web
+      minidock net disconnect back web --explain
+    """
+    from minidock.app import connecting
+    from minidock.errors import NotFound
+
+    with opened(dry_run) as app:
+        try:
+            connecting.disconnect(app, network, container, force)
+        except NotFound:
+            connecting.disconnect_missing(app, network, container)
+        tell(app, f"net disconnect {network} {container}", explain, script)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from minidock.app import containers, ending, starting
+from minidock.app import attaching, containers, ending, starting
 from minidock.app.context import App
 from minidock.cli.plain import FLAG, MANY, TEXT, Option
 from minidock.cli.session import opened, pairs, tell
 from minidock.errors import BadRequest
 from minidock.model.container import Container
+from minidock.model.network import Attachment
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
@@ -19,16 +20,21 @@ if TYPE_CHECKING:
 CONFIGURING = (
     Option(("--name",), "name", TEXT, "Its name (default: a random one)."),
     Option(("--hostname", "-h"), "hostname", TEXT, "Its host name (default: the first 12 digits of its id)."),
-    Option(("--network", "--net"), "network", TEXT, "A network's name or id, host, or none.", "NETWORK", "bridge"),
-    Option(("--ip",), "ip", TEXT, "A fixed IPv4 address of that network.", "IP"),
+    Option(("--domainname",), "domainname", TEXT, "The domain of its host name."),
+    Option(("--network", "--net"), "networks", MANY, "A network (default bridge), host, none, or container:NAME;"
+           " several, or with settings: name=NET,ip=…,alias=…,gw-priority=….", "NETWORK"),
+    Option(("--ip",), "ip", TEXT, "A fixed IPv4 address of the first network.", "IP"),
+    Option(("--ip6",), "ip6", TEXT, "A fixed IPv6 address of it.", "IP"),
+    Option(("--link-local-ip",), "link_local", MANY, "One more address, link-local.", "IP"),
+    Option(("--link",), "links", MANY, "Another container by a name only this one knows.", "CONTAINER[:ALIAS]"),
     Option(("--mac-address",), "mac", TEXT, "A fixed MAC address.", "MAC"),
     Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host.", "[[IP:]PORT:]PORT[/PROTO]"),
     Option(("-P", "--publish-all"), "publish_all", FLAG, "Offer all exposed ports, on host ports of our choice."),
     Option(("--expose",), "expose", MANY, "Ports that -P offers.", "PORT[-PORT][/PROTO]"),
-    Option(("--network-alias",), "aliases", MANY, "More names on that network.", "NAME"),
+    Option(("--network-alias", "--net-alias"), "aliases", MANY, "More names on the first network.", "NAME"),
     Option(("--dns",), "dns", MANY, "Name servers to ask instead of the host's.", "IP"),
     Option(("--dns-search",), "dns_search", MANY, "Search domains (\".\": none).", "DOMAIN"),
-    Option(("--dns-option",), "dns_options", MANY, "Resolver options, as ndots:2.", "OPTION"),
+    Option(("--dns-option", "--dns-opt"), "dns_options", MANY, "Resolver options, as ndots:2.", "OPTION"),
     Option(("--add-host",), "extra_hosts", MANY, "A line for /etc/hosts (host-gateway: the host).", "NAME:IP"),
     Option(("-e", "--env"), "env", MANY, "Environment variables.", "KEY[=VALUE]"),
     Option(("--env-file",), "env_files", MANY, "Read them from a file.", "FILE"),
@@ -60,8 +66,11 @@ def wanted_of(given: dict[str, Any]) -> Container:
             raise BadRequest(f"invalid sysctl: {word}", "write it as --sysctl KEY=VALUE")
     sysctls, labels = pairs(given.pop("sysctls")), pairs(given.pop("labels"))
     rootfs = os.path.abspath(given["rootfs"]) if given["rootfs"] else ""
-    return Container(id="", created="", network="", network_mode=given.pop("network"), env=env, binds=binds,
-                     sysctls=sysctls, labels=labels, **{**given, "rootfs": rootfs})
+    flags = Attachment("", "", **{field: given.pop(field) for field in ("ip", "ip6", "mac", "aliases", "links",
+                                                                        "link_local")})
+    attachments = attaching.parse(given.pop("networks"), flags)
+    return Container(id="", created="", network_mode=attachments[0].name, attachments=attachments, env=env,
+                     binds=binds, sysctls=sysctls, labels=labels, **{**given, "rootfs": rootfs})
 
 
 def run(given: dict[str, Any], explain: bool = False, dry_run: bool = False, script: str | None = None) -> int:
@@ -88,7 +97,7 @@ def warn(app: App, container: Container) -> None:
     if container.ports or container.publish_all:
         from minidock.app import publishing
 
-        text = publishing.discarded(container, containers.network_of(app, container))
+        text = publishing.discarded(container, containers.networks_of(app, container))
         if text:
             print(f"WARNING: {text}", file=sys.stderr)
 
@@ -97,7 +106,7 @@ def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -
     """Be a started container's terminal until it ends, clean up; its exit code."""
     from minidock.sandbox.foreground import foreground
 
-    code = foreground(how.spawned, f"{app.state.directory(container)}/log", stdin, how.guard)
+    code = foreground(how.spawned, f"{app.state.directory(container)}/log", stdin, how.duties())
     starting.let_ports_go(how)
     ending.reap(app, container.id, code)
     return code

@@ -157,12 +157,12 @@ def hosts(address: IPv4Address | IPv6Address | None, hostname: str, ipv6: bool,
           extra: Iterable[tuple[str, str]] = (), more: Iterable[IPv4Address | IPv6Address] = ()) -> str:
     """/etc/hosts: the loopback names, the extra ones (name, address), and the container's own for each address."""
     own = [one for one in (address, *more) if one is not None]
-    lines = [(given, name) for name, given in extra] + [(str(one), _both(hostname)) for one in own]
+    lines = [(given, name) for name, given in extra] + [(str(one), both(hostname)) for one in own]
     shown = (f"{given}\t{names}\n" for given, names in lines if ipv6 or ":" not in given)
     return _HOSTS_IPV4 + (_HOSTS_IPV6 if ipv6 else "") + "".join(shown)
 
 
-def _both(hostname: str) -> str:
+def both(hostname: str) -> str:
     """A full name, then its first part."""
     first, dot, _ = hostname.partition(".")
     return f"{hostname} {first}" if dot else hostname

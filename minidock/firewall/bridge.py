@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from minidock.model.firewall import END, TOP, Chain, Rule
 from minidock.model.network import Endpoint, Network
+from minidock.model.ports import Address
 
 FILTER_CHAINS = ("MINIDOCK", "MINIDOCK-BRIDGE", "MINIDOCK-CT", "MINIDOCK-FORWARD", "MINIDOCK-INTERNAL",
                  "MINIDOCK-USER")
 _HOST = "host"
 GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
-BRIDGE_NETFILTER = "net.bridge.bridge-nf-call-iptables"  # 1: iptables sees frames between ports of one bridge
+# 1: iptables (ip6tables) sees frames between ports of one bridge
+BRIDGE_NETFILTER = {4: "net.bridge.bridge-nf-call-iptables", 6: "net.bridge.bridge-nf-call-ip6tables"}
 
 
 def host_chains(families: tuple[int, ...]) -> tuple[Chain, ...]:
@@ -58,8 +60,9 @@ def _host_rules(family: int) -> tuple[Rule, ...]:
 
 
 def network_rules(network: Network) -> tuple[Rule, ...]:
-    """The rules of one network, in the order Docker adds them."""
-    return _internal_rules(network) if network.internal else _open_rules(network)
+    """The rules of one network, family by family, in the order Docker adds them."""
+    rules = _internal_rules if network.internal else _open_rules
+    return tuple(rule for version in network.families for rule in rules(network, version))
 
 
 def icc(network: Network) -> bool:
@@ -72,9 +75,9 @@ def masquerade(network: Network) -> bool:
     return truth(network.option("bridge.enable_ip_masquerade", "true"))
 
 
-def gateway_mode(network: Network) -> str:
+def gateway_mode(network: Network, version: int = 4) -> str:
     """How its containers are reached from outside: nat, nat-unprotected, routed, or (internal only) isolated."""
-    return network.option("bridge.gateway_mode_ipv4", "nat")
+    return network.option(f"bridge.gateway_mode_ipv{version}", "nat")
 
 
 def truth(text: str) -> bool:
@@ -86,90 +89,112 @@ def truth(text: str) -> bool:
     return words[text]
 
 
-def _rule(network: Network, place: str, at: str, spec: str, note: str, why: str) -> Rule:
-    table, chain = place.split()
-    return Rule(4, table, chain, at, spec, network.scope, note, why)
+def subnet_of(network: Network, version: int) -> str:
+    """The subnet of a family, as rules name it."""
+    pool = network.pool(version)
+    assert pool is not None
+    return str(pool.subnet)
 
 
-def _open_rules(network: Network) -> tuple[Rule, ...]:
-    bridge = network.device
+class _Pen:
+    """Writes rules of one family of one network."""
+
+    def __init__(self, network: Network, version: int) -> None:
+        self.network, self.version = network, version
+        self.bridge, self.subnet = network.device, subnet_of(network, version)
+        self.mode = gateway_mode(network, version)
+
+    def __call__(self, place: str, at: str, spec: str, note: str, why: str) -> Rule:
+        table, chain = place.split()
+        return Rule(self.version, table, chain, at, spec, self.network.scope, note, why)
+
+
+def _open_rules(network: Network, version: int) -> tuple[Rule, ...]:
+    rule = _Pen(network, version)
     return (
-        *_nat_rules(network),
-        *_entering_rules(network),
-        _rule(network, "filter MINIDOCK-CT", END, f"-o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-              "replies", "Answers to what a container asked come back in."),
-        _rule(network, "filter MINIDOCK-BRIDGE", END, f"-o {bridge} -j MINIDOCK", "into the bridge",
-              "What goes into this bridge is judged by the chain MINIDOCK."),
-        *_leaving_rules(network),
+        *_nat_rules(rule),
+        *_entering_rules(rule),
+        rule("filter MINIDOCK-CT", END, f"-o {rule.bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+             "replies", "Answers to what a container asked come back in."),
+        rule("filter MINIDOCK-BRIDGE", END, f"-o {rule.bridge} -j MINIDOCK", "into the bridge",
+             "What goes into this bridge is judged by the chain MINIDOCK."),
+        *_leaving_rules(rule),
     )
 
 
-def _entering_rules(network: Network) -> tuple[Rule, ...]:
-    bridge, mode = network.device, gateway_mode(network)
-    strangers = f"! -i {bridge} -o {bridge}"
-    if mode == "nat-unprotected":
-        return (_rule(network, "filter MINIDOCK", END, f"{strangers} -j ACCEPT", "all ports are open",
-                      "gateway_mode nat-unprotected: whoever has a route to a container reaches all its ports."),)
-    pings = _rule(network, "filter MINIDOCK", END, f"-o {bridge} -p icmp -j ACCEPT", "pings",
-                  "gateway_mode routed: containers are reached without NAT, and may be pinged.")
-    closed = _rule(network, "filter MINIDOCK", END, f"{strangers} -j DROP", "unpublished ports",
-                   "Nobody outside reaches a container unless a port is published.")
-    return (pings, closed) if mode == "routed" else (closed,)
+def _entering_rules(rule: _Pen) -> tuple[Rule, ...]:
+    strangers = f"! -i {rule.bridge} -o {rule.bridge}"
+    if rule.mode == "nat-unprotected":
+        return (rule("filter MINIDOCK", END, f"{strangers} -j ACCEPT", "all ports are open",
+                     "gateway_mode nat-unprotected: whoever has a route to a container reaches all its ports."),)
+    protocol = "icmp" if rule.version == 4 else "ipv6-icmp"
+    pings = rule("filter MINIDOCK", END, f"-o {rule.bridge} -p {protocol} -j ACCEPT", "pings",
+                 "gateway_mode routed: containers are reached without NAT, and may be pinged.")
+    closed = rule("filter MINIDOCK", END, f"{strangers} -j DROP", "unpublished ports",
+                  "Nobody outside reaches a container unless a port is published.")
+    return (pings, closed) if rule.mode == "routed" else (closed,)
 
 
-def _nat_rules(network: Network) -> tuple[Rule, ...]:
-    bridge, subnet = network.device, network.pools[0].subnet
-    address = network.option("host_ipv4")
+def _nat_rules(rule: _Pen) -> tuple[Rule, ...]:
+    address = rule.network.option(f"host_ipv{rule.version}")
     target = f"SNAT --to-source {address}" if address else "MASQUERADE"
-    outbound = _rule(network, "nat POSTROUTING", TOP, f"-s {subnet} ! -o {bridge} -j {target}",
-                     "outbound masquerade", f"Leaving by any other door than {bridge}, packets of {subnet} take "
-                     + (f"the address {address} (host_ipv4)." if address else "that door's address."))
+    outbound = rule("nat POSTROUTING", TOP, f"-s {rule.subnet} ! -o {rule.bridge} -j {target}", "outbound masquerade",
+                    f"Leaving by any other door than {rule.bridge}, packets of {rule.subnet} take "
+                    + (f"the address {address} (host_ipv{rule.version})." if address else "that door's address."))
     return (
-        *((outbound,) if masquerade(network) and gateway_mode(network) != "routed" else ()),
-        _rule(network, "nat POSTROUTING", TOP, f"-o {bridge} -m addrtype --src-type LOCAL -j {target}",
-              "host to containers", "What the host itself sends to a container (a published port on 127.0.0.1)"
-              " gets an address the container can answer."),
+        *((outbound,) if masquerade(rule.network) and rule.mode != "routed" else ()),
+        rule("nat POSTROUTING", TOP, f"-o {rule.bridge} -m addrtype --src-type LOCAL -j {target}",
+             "host to containers", "What the host itself sends to a container (a published port on 127.0.0.1)"
+             " gets an address the container can answer."),
     )
 
 
-def _leaving_rules(network: Network) -> tuple[Rule, ...]:
-    bridge, chain = network.device, "filter MINIDOCK-FORWARD"
-    if icc(network):
-        return (_rule(network, chain, END, f"-i {bridge} -j ACCEPT", "leaving the bridge",
-                      "Containers may send to anywhere, and to each other."),)
+def _leaving_rules(rule: _Pen) -> tuple[Rule, ...]:
+    bridge, chain = rule.bridge, "filter MINIDOCK-FORWARD"
+    if icc(rule.network):
+        return (rule(chain, END, f"-i {bridge} -j ACCEPT", "leaving the bridge",
+                     "Containers may send to anywhere, and to each other."),)
     return (
-        _rule(network, chain, END, f"-i {bridge} -o {bridge} -j DROP", "no talk among containers",
-              "enable_icc=false: containers of this network may not reach each other."),
-        _rule(network, chain, END, f"-i {bridge} ! -o {bridge} -j ACCEPT", "leaving the bridge",
-              "They may send to anywhere else."),
+        rule(chain, END, f"-i {bridge} -o {bridge} -j DROP", "no talk among containers",
+             "enable_icc=false: containers of this network may not reach each other."),
+        rule(chain, END, f"-i {bridge} ! -o {bridge} -j ACCEPT", "leaving the bridge",
+             "They may send to anywhere else."),
     )
 
 
-def _internal_rules(network: Network) -> tuple[Rule, ...]:
-    bridge, subnet = network.device, network.pools[0].subnet
-    verdict = "ACCEPT" if icc(network) else "DROP"
+def _internal_rules(network: Network, version: int) -> tuple[Rule, ...]:
+    """In IPv6 neighbours also talk from link-local addresses: what stays in the bridge is not asked for its subnet."""
+    rule = _Pen(network, version)
+    bridge, subnet, verdict = rule.bridge, rule.subnet, "ACCEPT" if icc(network) else "DROP"
+    out, back = ("", "") if version == 4 else (f" ! -o {bridge}", f"! -i {bridge} ")
     return (
-        _rule(network, "filter MINIDOCK-INTERNAL", TOP, f"! -d {subnet} -i {bridge} -j DROP", "no way out",
-              "An internal network sends nothing outside its subnet."),
-        _rule(network, "filter MINIDOCK-INTERNAL", TOP, f"! -s {subnet} -o {bridge} -j DROP", "no way in",
-              "Nothing from outside its subnet comes in."),
-        _rule(network, "filter MINIDOCK-FORWARD", END, f"-i {bridge} -o {bridge} -j {verdict}", "among containers",
-              "Containers of the internal network may reach each other." if icc(network) else
-              "enable_icc=false: containers of this network may not reach each other."),
+        rule("filter MINIDOCK-INTERNAL", TOP, f"! -d {subnet} -i {bridge}{out} -j DROP", "no way out",
+             "An internal network sends nothing outside its subnet."),
+        rule("filter MINIDOCK-INTERNAL", TOP, f"! -s {subnet} {back}-o {bridge} -j DROP", "no way in",
+             "Nothing from outside its subnet comes in."),
+        rule("filter MINIDOCK-FORWARD", END, f"-i {bridge} -o {bridge} -j {verdict}", "among containers",
+             "Containers of the internal network may reach each other." if icc(network) else
+             "enable_icc=false: containers of this network may not reach each other."),
     )
 
 
 def endpoint_rules(network: Network, endpoint: Endpoint) -> tuple[Rule, ...]:
-    """The rules of one endpoint: its address is reached through NAT only, never by a foreign route to it."""
-    if network.internal or endpoint.address is None or gateway_mode(network) != "nat":
+    """The rules of one endpoint: its addresses are reached through NAT only, never by a foreign route to them."""
+    if network.internal:
         return ()
-    target = f"-d {endpoint.address.ip}/32"
+    return tuple(rule for one in endpoint.interfaces if gateway_mode(network, one.version) == "nat"
+                 for rule in _no_direct_access(network, endpoint, one.ip))
+
+
+def _no_direct_access(network: Network, endpoint: Endpoint, address: Address) -> tuple[Rule, ...]:
+    target = f"-d {address}/{address.max_prefixlen}"
     trusted = filter(None, network.option("bridge.trusted_host_interfaces").split(":"))
     return (
-        *(Rule(4, "raw", "PREROUTING", END, f"{target} -i {name} -j ACCEPT", endpoint.scope, f"trusted {name}",
+        *(Rule(address.version, "raw", "PREROUTING", END, f"{target} -i {name} -j ACCEPT", endpoint.scope,
+               f"trusted {name}",
                f"Who comes in by {name} may route straight to the container (trusted_host_interfaces).")
           for name in dict.fromkeys(trusted)),
-        Rule(4, "raw", "PREROUTING", END, f"{target} ! -i {network.device} -j DROP", endpoint.scope,
+        Rule(address.version, "raw", "PREROUTING", END, f"{target} ! -i {network.device} -j DROP", endpoint.scope,
              "no direct access",
              "A neighbour that routes straight to the container's address is dropped before anything else."),
     )

@@ -15,43 +15,45 @@ from collections.abc import Iterator
 from minidock.firewall.bridge import gateway_mode
 from minidock.model.firewall import END, TOP, Rule
 from minidock.model.network import Endpoint, Network
-from minidock.model.ports import PortBinding, span
+from minidock.model.ports import Address, PortBinding, bracketed, span
 
 
 def port_rules(network: Network, endpoint: Endpoint) -> tuple[Rule, ...]:
     """All rules of an endpoint's ports; two host ports of one container port share what would be said twice."""
-    rules = [rule for binding in endpoint.ports for rule in _rules(network, endpoint, binding)]
+    rules = [rule for binding in endpoint.ports if not binding.relayed for rule in _rules(network, endpoint, binding)]
     return tuple(dict.fromkeys(rules))
 
 
 def _rules(network: Network, endpoint: Endpoint, binding: PortBinding) -> Iterator[Rule]:
     if binding.host_port:
         yield from _translation(endpoint, binding)
-    if gateway_mode(network) != "nat-unprotected":
-        yield _rule(endpoint, "filter MINIDOCK", TOP,
-                    f"-d {binding.ip}/32 ! -i {network.device} -o {network.device} {_dport(binding, *_inside(binding))}"
-                    " -j ACCEPT", f"open {_name(binding)}",
+    if gateway_mode(network, binding.ip.version) != "nat-unprotected":
+        strangers = f"-d {_whole(binding.ip)} ! -i {network.device} -o {network.device}"
+        yield _rule(endpoint, binding, "filter MINIDOCK", TOP,
+                    f"{strangers} {_dport(binding, *_inside(binding))} -j ACCEPT", f"open {_name(binding)}",
                     f"Strangers may reach port {_name(binding)} of the container.")
 
 
 def _translation(endpoint: Endpoint, binding: PortBinding) -> Iterator[Rule]:
-    host = f"{binding.host_ip}:{span(binding.host_port, binding.host_last)}/{binding.proto}"
+    host = f"{bracketed(binding.host_ip)}:{span(binding.host_port, binding.host_last)}/{binding.proto}"
     at, dport = _at(binding), _dport(binding, binding.host_port, binding.host_last)
-    if binding.host_ip.is_loopback:
-        yield _rule(endpoint, "raw PREROUTING", END, f"{at}! -i lo {dport} -j DROP", f"only from here {host}",
+    if binding.host_ip.version == 4 and binding.host_ip.is_loopback:  # ::1 from outside is dropped by the kernel itself
+        yield _rule(endpoint, binding, "raw PREROUTING", END, f"{at}! -i lo {dport} -j DROP", f"only from here {host}",
                     f"{binding.host_ip} is for the host itself: a neighbour that sends there is dropped.")
-    yield _rule(endpoint, "nat MINIDOCK", END, f"{at}{dport} -j DNAT --to-destination {_target(binding)}",
-                f"published {host}", f"What comes for {_place(binding)} goes to port {_name(binding)} of the container;"
+    stranger = "! -s fe80::/10 " if binding.ip.version == 6 else ""  # link-local answers cannot be routed
+    yield _rule(endpoint, binding, "nat MINIDOCK", END,
+                f"{stranger}{at}{dport} -j DNAT --to-destination {_target(binding)}", f"published {host}",
+                f"What comes for {_place(binding)} goes to port {_name(binding)} of the container;"
                 " the sender's address stays.")
-    yield _rule(endpoint, "nat POSTROUTING", END,
-                f"-s {binding.ip}/32 -d {binding.ip}/32 {_dport(binding, *_inside(binding))} -j MASQUERADE",
+    yield _rule(endpoint, binding, "nat POSTROUTING", END,
+                f"-s {_whole(binding.ip)} -d {_whole(binding.ip)} {_dport(binding, *_inside(binding))} -j MASQUERADE",
                 f"to itself {_name(binding)}", "A container that asks for its own published port gets the answer"
                 " from the address it asked.")
 
 
-def _rule(endpoint: Endpoint, place: str, at: str, spec: str, note: str, why: str) -> Rule:
+def _rule(endpoint: Endpoint, binding: PortBinding, place: str, at: str, spec: str, note: str, why: str) -> Rule:
     table, chain = place.split()
-    return Rule(4, table, chain, at, spec, endpoint.exit_scope, note, why)
+    return Rule(binding.ip.version, table, chain, at, spec, endpoint.exit_scope, note, why)
 
 
 def _inside(binding: PortBinding) -> tuple[int, int]:
@@ -69,7 +71,11 @@ def _place(binding: PortBinding) -> str:
 
 def _at(binding: PortBinding) -> str:
     """Every address of the host, or one."""
-    return f"-d {binding.host_ip}/32 " if int(binding.host_ip) else ""
+    return f"-d {_whole(binding.host_ip)} " if int(binding.host_ip) else ""
+
+
+def _whole(ip: Address) -> str:
+    return f"{ip}/{ip.max_prefixlen}"
 
 
 def _dport(binding: PortBinding, first: int, last: int) -> str:
@@ -80,4 +86,4 @@ def _dport(binding: PortBinding, first: int, last: int) -> str:
 def _target(binding: PortBinding) -> str:
     """For a range, the base says which host port is the first (man 8 iptables-extensions, DNAT)."""
     base = f"/{binding.host_port}" if binding.count > 1 else ""
-    return f"{binding.ip}:{span(*_inside(binding))}{base}"
+    return f"{bracketed(binding.ip)}:{span(*_inside(binding))}{base}"

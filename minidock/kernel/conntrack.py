@@ -10,11 +10,22 @@ from minidock.kernel.netlink import DUMP, NetlinkSocket, Refusal, attribute, att
 from minidock.model.record import Record
 
 _GET, _DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
-_HEADER = bytes((2, 0, 0, 0))  # struct nfgenmsg: AF_INET
+_AF_INET, _AF_INET6 = 2, 10
 _ORIGINAL, _REPLY, _ZONE = 1, 2, 18  # CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_ZONE
 _NESTED = 0x8000
 _UDP = 17
+PROTOCOLS = {"tcp": 6, "udp": _UDP, "sctp": 132}
 _GONE = (errno.ENOENT, errno.EINVAL)  # somebody was faster; a kernel without this subsystem
+
+
+class Published(Record):
+    """A published port, or some in a row, as flows are compared with it; addresses packed."""
+
+    protocol: int
+    host: bytes  # zeros: every address of the host
+    host_first: int
+    host_last: int
+    inside: bytes  # the container's address
 
 
 class _Flow(Record):
@@ -26,22 +37,30 @@ class _Flow(Record):
     port: int  # the destination's
 
 
-def forget(socket: NetlinkSocket, address: bytes, udp: Iterable[tuple[bytes, int, int]] = ()) -> int:
-    """Delete the flows that an address began or answers, and UDP flows to these (host address, first, last port).
+def forget(socket: NetlinkSocket, published: Iterable[Published]) -> int:
+    """Delete the flows to published ports: those led to the container, and of UDP those that were not.
 
     How many there were. A flow in another network namespace is not seen.
     """
-    places = tuple(udp)
-    doomed = [found for found in _all(socket) if _meant(found, address, places)]
+    count = 0
+    for family, length in ((_AF_INET, 4), (_AF_INET6, 16)):
+        ports = [one for one in published if len(one.inside) == length]
+        count += _forget(socket, family, ports) if ports else 0
+    return count
+
+
+def _forget(socket: NetlinkSocket, family: int, ports: list[Published]) -> int:
+    header = bytes((family, 0, 0, 0))  # struct nfgenmsg
+    doomed = [found for found in _all(socket, header) if _meant(found, ports)]
     for found in doomed:
-        body = _HEADER + attribute(_ORIGINAL | _NESTED, found[_ORIGINAL])
+        body = header + attribute(_ORIGINAL | _NESTED, found[_ORIGINAL])
         _quietly(socket, body + (attribute(_ZONE, found[_ZONE]) if _ZONE in found else b""))
     return len(doomed)
 
 
-def _all(socket: NetlinkSocket) -> list[dict[int, bytes]]:
+def _all(socket: NetlinkSocket, header: bytes) -> list[dict[int, bytes]]:
     try:
-        return [attributes(body, 4) for _, body in socket.ask(_GET, DUMP, _HEADER)]
+        return [attributes(body, 4) for _, body in socket.ask(_GET, DUMP, header)]
     except Refusal as refusal:
         if refusal.errno in _GONE:
             return []
@@ -56,14 +75,16 @@ def _quietly(socket: NetlinkSocket, body: bytes) -> None:
             raise
 
 
-def _meant(found: dict[int, bytes], address: bytes, places: tuple[tuple[bytes, int, int], ...]) -> bool:
+def _meant(found: dict[int, bytes], ports: list[Published]) -> bool:
     original, reply = _flow(found.get(_ORIGINAL, b"")), _flow(found.get(_REPLY, b""))
-    return address in (original.source, reply.source) or (original.protocol == _UDP and any(
-        first <= original.port <= last and host in (bytes(4), original.target) for host, first, last in places))
+    return any(one.protocol == original.protocol and one.host_first <= original.port <= one.host_last
+               and (not any(one.host) or one.host == original.target)
+               and (reply.source == one.inside or one.protocol == _UDP) for one in ports)
 
 
 def _flow(data: bytes) -> _Flow:
     found = attributes(data)
     ends, protocol = attributes(found.get(1, b"")), attributes(found.get(2, b""))
     (port,) = struct.unpack(">H", protocol.get(3, bytes(2)))
-    return _Flow(ends.get(1, b""), ends.get(2, b""), protocol.get(1, bytes(1))[0], port)
+    source, target = ((1, 2) if 1 in ends else (3, 4))  # CTA_IP_V4_SRC …, CTA_IP_V6_SRC …
+    return _Flow(ends.get(source, b""), ends.get(target, b""), protocol.get(1, bytes(1))[0], port)

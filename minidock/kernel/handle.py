@@ -7,8 +7,9 @@ import os
 import struct
 
 from minidock.errors import Unsupported
-from minidock.kernel import netlink, netns, rtnl
+from minidock.kernel import conntrack, netlink, netns, rtnl
 from minidock.kernel.netlink import NetlinkSocket, Refusal, attributes
+from minidock.model.ports import PortBinding
 from minidock.model.record import Record
 
 GROUP = 7777  # the link group of every device of ours: `ip link show group 7777`
@@ -28,6 +29,7 @@ class Link(Record):
     mtu_bytes: int
     kind: str
     hairpin: bool = False  # of a bridge port
+    isolated: bool = False
 
     @property
     def ours(self) -> bool:
@@ -43,9 +45,9 @@ def link_of(body: bytes) -> Link:
     text = {key: found.get(key, b"").rstrip(b"\0").decode(errors="replace") for key in (3, 20)}
     nature = attributes(found.get(18, b""))  # IFLA_LINKINFO: its kind, and as whose port it serves
     kind = nature.get(1, b"").rstrip(b"\0").decode()
-    hairpin = attributes(nature.get(5, b"")).get(4) == b"\1"  # IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_MODE
+    port = attributes(nature.get(5, b""))  # IFLA_INFO_SLAVE_DATA: IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED
     return Link(index, text[3], bool(flags & rtnl.UP), number[27], number[10], text[20],
-                found.get(1, b"").hex(":"), number[4], kind, hairpin)
+                found.get(1, b"").hex(":"), number[4], kind, port.get(4) == b"\1", port.get(33) == b"\1")
 
 
 def _opened(protocol: int) -> NetlinkSocket:
@@ -71,6 +73,7 @@ class Kernel:
         self._sockets: dict[tuple[int, str], NetlinkSocket] = {}
         self._lingering = lingering
         self._doomed_links: list[int] = []
+        self._doomed_flows: list[PortBinding] = []
         self._rules_deleted = False
 
     def route(self, where: str = "") -> NetlinkSocket:
@@ -112,6 +115,17 @@ class Kernel:
         self.route().request(rtnl.NEWLINK, 0, rtnl.link(link.index, up=False))
         self._doomed_links.append(link.index)
 
+    def forget_flows(self, binding: PortBinding) -> None:
+        """Have connection tracking forget the flows to a published port, when all of this step are known."""
+        self._doomed_flows.append(binding)
+
+    def _forget_flows(self) -> None:
+        flows = [conntrack.Published(conntrack.PROTOCOLS[one.proto], one.host_ip.packed, one.host_port, one.host_last,
+                                     one.ip.packed) for one in self._doomed_flows]
+        self._doomed_flows = []
+        if flows:
+            conntrack.forget(self.netfilter(), flows)
+
     def rules_deleted(self) -> None:
         """Remember that the next close of the nfnetlink socket waits for the kernel's clean-up."""
         self._rules_deleted = True
@@ -123,6 +137,7 @@ class Kernel:
 
     def settle(self) -> None:
         """See to it that what is still owed will happen even if this process is killed now."""
+        self._forget_flows()
         if not (self._doomed_links or (self._lingering and self._rules_deleted)):
             return
         if os.fork() == 0:

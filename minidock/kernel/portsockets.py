@@ -11,8 +11,21 @@ import contextlib
 import ctypes
 import os
 import struct
-from _socket import AF_INET, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, socket
-from collections.abc import Iterator
+from _socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SOCK_CLOEXEC,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    socket,
+)
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from minidock.model.ports import Address, Place
 
 _KINDS = {"tcp": (SOCK_STREAM, 6), "udp": (SOCK_DGRAM, 17), "sctp": (SOCK_STREAM, 132)}
 _SO_ATTACH_FILTER = 26
@@ -24,8 +37,10 @@ _LISTENING = "0A"
 def hold(proto: str, address: str, port: int) -> int:
     """Bind a port of this host; its descriptor. Without SO_REUSEADDR: nobody else can have it too."""
     kind, number = _KINDS[proto]
-    made = socket(AF_INET, kind | SOCK_CLOEXEC, number)
+    made = socket(AF_INET6 if ":" in address else AF_INET, kind | SOCK_CLOEXEC, number)
     try:
+        if ":" in address:
+            made.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
         made.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
         made.bind((address, port))
         if kind == SOCK_STREAM:
@@ -56,11 +71,43 @@ def _name(pid: int) -> str:
 
 def _inodes(proto: str, address: str, port: int) -> Iterator[str]:
     """Of sockets bound to it, or to all addresses; a dual-stack one of IPv6 has the port of IPv4 too."""
-    wanted = bytes(int(part) for part in address.split("."))[::-1].hex().upper()
-    for table in (proto, f"{proto}6"):
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/self/net/{table}") as file:
-            for fields in (line.split() for line in file.readlines()[1:]):
-                where, _, number = fields[1].rpartition(":")
-                if int(number, 16) == port and (proto != "tcp" or fields[3] == _LISTENING) and \
-                        (not int(where, 16) or not int(wanted, 16) or where.endswith(wanted)):
-                    yield fields[9]
+    wanted = ip_address(address)
+    for (kind, found, number), inode in _listed():
+        alike = getattr(found, "ipv4_mapped", None) or found
+        if (kind, number) == (proto, port) and (alike == wanted or not int(found) or (
+                not int(wanted) and alike.version == wanted.version)):
+            yield inode
+
+
+def _listed() -> Iterator[tuple[Place, str]]:
+    """Every bound socket of this host as /proc lists it: its place and its inode."""
+    for proto in ("tcp", "udp"):
+        for table in (proto, f"{proto}6"):
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/self/net/{table}") as file:
+                for fields in (line.split() for line in file.readlines()[1:]):
+                    if proto != "tcp" or fields[3] == _LISTENING:
+                        where, _, number = fields[1].rpartition(":")
+                        yield (proto, _address(where), int(number, 16)), fields[9]
+
+
+def _address(text: str) -> Address:
+    """Words of four bytes, each as this machine writes numbers."""
+    packed = b"".join(struct.pack("=I", int(text[at : at + 8], 16)) for at in range(0, len(text), 8))
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
+def bound() -> dict[str, Place]:
+    """The places of all bound sockets of this host, by `socket:[INODE]`."""
+    return {f"socket:[{inode}]": place for place, inode in _listed()}
+
+
+def held_by(pid: int, among: Mapping[str, Place]) -> dict[Place, int]:
+    """Which of these sockets a process has, and as which descriptor."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                place = among.get(os.readlink(f"/proc/{pid}/fd/{fd}"))
+                if place:
+                    found[place] = int(fd)
+    return found

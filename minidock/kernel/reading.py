@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 
 from minidock.kernel import procsys, rtnl
 from minidock.kernel.handle import Kernel
 from minidock.kernel.netlink import DUMP, attributes
-from minidock.model.network import Found
+from minidock.model.network import Found, Interface, Network
 
 _MAIN_TABLE, _LINK_SCOPE, _UNICAST = 254, 253, 1
 
@@ -23,17 +23,27 @@ def on_link_routes(kernel: Kernel) -> list[IPv4Network]:
     return found
 
 
-def bridge_found(kernel: Kernel, device: str, gateway: IPv4Interface | None) -> Found:
-    """A bridge of somebody else's, as it is before we use it."""
-    ipv6 = f"net.ipv6.conf.{device}.accept_ra"
+def bridge_found(kernel: Kernel, network: Network) -> Found:
+    """A bridge of somebody else's, as it is before the network uses it."""
+    device = network.device
+    index = kernel.index("", device)
+    gateways = [one for version in network.families if (one := network.gateway_interface(version))]
+    present = {one for version in network.families for one in _addresses(kernel, index, version)}
     return Found(
-        addressed=gateway is not None and gateway in _addresses(kernel, kernel.index("", device)),
+        addresses=tuple(one for one in gateways if one in present),
         route_localnet=procsys.read(f"net.ipv4.conf.{device}.route_localnet"),
-        accept_ra=procsys.read(ipv6) if procsys.known(ipv6) else "",
+        accept_ra=_known(f"net.ipv6.conf.{device}.accept_ra"),
+        disable_ipv6=_known(f"net.ipv6.conf.{device}.disable_ipv6"),
     )
 
 
-def _addresses(kernel: Kernel, index: int) -> list[IPv4Interface]:
-    answers = kernel.route().ask(rtnl.GETADDR, DUMP, rtnl.all_addresses(4))
-    return [IPv4Interface((attributes(body, 8)[2], body[1])) for _, body in answers
+def _known(key: str) -> str:
+    """The setting, or "" where the kernel has none."""
+    return procsys.read(key) if procsys.known(key) else ""
+
+
+def _addresses(kernel: Kernel, index: int, version: int) -> list[Interface]:
+    answers = kernel.route().ask(rtnl.GETADDR, DUMP, rtnl.all_addresses(version))
+    kind, field = (IPv4Interface, 2) if version == 4 else (IPv6Interface, 1)  # IFA_LOCAL; IPv6 has IFA_ADDRESS only
+    return [kind((attributes(body, 8)[field], body[1])) for _, body in answers
             if int.from_bytes(body[4:8], "little") == index]

@@ -89,10 +89,11 @@ def link(index: int, up: bool | None = None, alias: str | None = None, mac: str 
     return body if alias is None else body + attribute(_IFALIAS, alias.encode())
 
 
-def hairpin(index: int, on: bool) -> bytes:
-    """The bridge port's hairpin flag: may a frame leave through the port it came in by?"""
-    port = attribute(4, bytes([on]))  # IFLA_BRPORT_MODE
-    return _ifinfo.pack(AF_BRIDGE, 0, index, 0, 0) + attribute(_PROTINFO | _NESTED, port)
+def port(index: int, hairpin: bool, isolated: bool | None = None) -> bytes:
+    """A bridge port's flags: may a frame leave through the port it came in by? Is it kept from other isolated ones?"""
+    flags = attribute(4, bytes([hairpin]))  # IFLA_BRPORT_MODE
+    flags += b"" if isolated is None else attribute(33, bytes([isolated]))  # IFLA_BRPORT_ISOLATED
+    return _ifinfo.pack(AF_BRIDGE, 0, index, 0, 0) + attribute(_PROTINFO | _NESTED, flags)
 
 
 def named_link(name: str) -> bytes:

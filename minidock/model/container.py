@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minidock.model.network import Attachment
 from minidock.model.process import Bind
 from minidock.model.record import Record
 
@@ -13,11 +14,9 @@ class Container(Record):
     name: str
     created: str  # RFC 3339, nanoseconds
     argv: tuple[str, ...]
-    network: str  # a network's id
-    network_mode: str  # what the user typed: br0, host, none
+    network_mode: str  # the first network's name, host, none, or container:ID
     hostname: str
-    ip: str = ""  # a static address
-    mac: str = ""  # a static MAC
+    attachments: tuple[Attachment, ...] = ()  # none when it shares another container's sandbox
     env: tuple[str, ...] = ()  # KEY=value
     cwd: str = ""
     user: str = ""
@@ -39,17 +38,26 @@ class Container(Record):
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()  # --add-host, as written
-    aliases: tuple[str, ...] = ()  # more names on its network
+    domainname: str = ""
 
     @property
     def short(self) -> str:
         """The first 12 digits of the id."""
         return self.id[:12]
 
-    @property
-    def dns_names(self) -> tuple[str, ...]:
+    def dns_names(self, attachment: Attachment) -> tuple[str, ...]:
         """What it is called on a network of the user's, its own name first."""
-        return tuple(dict.fromkeys((self.name, *self.aliases, self.short, self.hostname)))
+        return tuple(dict.fromkeys((self.name, *attachment.aliases, self.short, self.hostname)))
+
+    @property
+    def donor(self) -> str:
+        """The id of the container whose sandbox it shares; "" if it has one of its own, or the host's."""
+        return self.network_mode.removeprefix("container:") if self.network_mode.startswith("container:") else ""
+
+    @property
+    def full_hostname(self) -> str:
+        """The host name with its domain."""
+        return f"{self.hostname}.{self.domainname}" if self.domainname else self.hostname
 
     @property
     def scope(self) -> str:
@@ -58,8 +66,8 @@ class Container(Record):
 
     @property
     def netns(self) -> str:
-        """The sandbox's name in /run/netns; "" in host mode."""
-        return "" if self.network_mode == "host" else f"md-{self.short}"
+        """The name in /run/netns of its own sandbox; "" if it has none."""
+        return "" if self.network_mode == "host" or self.donor else f"md-{self.short}"
 
 
 class Run(Record):

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_interface
 
-from minidock.model.ports import PortBinding
+from minidock.model.ports import Address, PortBinding
 from minidock.model.record import Record
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Subnet: TypeAlias = IPv4Network | IPv6Network
+Interface: TypeAlias = IPv4Interface | IPv6Interface
 
 PREDEFINED = {"bridge": "bridge", "host": "host", "none": "null"}  # name -> driver, as Docker's
 RESERVED_NAMES = (*PREDEFINED, "default")
 OPTION_PREFIX = "com.docker.network."
+BOTH = (4, 6)
 
 
 class Pool(Record):
     """A subnet of a network and who may have which of its addresses."""
 
-    subnet: IPv4Network
-    ip_range: IPv4Network | None = None  # where automatic addresses come from; None: the subnet
-    gateway: IPv4Address | None = None
-    aux: tuple[tuple[str, IPv4Address], ...] = ()  # reserved for others, by name
+    subnet: Subnet
+    ip_range: Subnet | None = None  # where automatic addresses come from; None: the subnet
+    gateway: Address | None = None
+    aux: tuple[tuple[str, Address], ...] = ()  # reserved for others, by name
 
 
 class Network(Record):
-    """What `net create` makes: a broadcast domain with a driver, a pool and options."""
+    """What `net create` makes: a broadcast domain with a driver, pools and options."""
 
     id: str  # 64 hex digits
     name: str
     driver: str
     created: str  # RFC 3339, nanoseconds
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[Pool, ...] = ()  # at most one for each family
     options: tuple[tuple[str, str], ...] = ()  # as given, full keys
     labels: tuple[tuple[str, str], ...] = ()
     internal: bool = False
     mac: str = ""  # of the bridge device
     adopted: bool = False  # the device was there before us
+    ipv4: bool = True
+    ipv6: bool = False
+    attachable: bool = False  # means nothing here; kept and shown, as in Docker
 
     @property
     def short(self) -> str:
@@ -55,15 +67,47 @@ class Network(Record):
         return self.option("bridge.name") or f"br-{self.short}"
 
     @property
-    def gateway_interface(self) -> IPv4Interface | None:
+    def families(self) -> tuple[int, ...]:
+        """4, 6 or both: those it has addresses of."""
+        return tuple(version for version in BOTH if self.pool(version))
+
+    def pool(self, version: int) -> Pool | None:
+        """Its pool of a family."""
+        return next((pool for pool in self.pools if pool.subnet.version == version), None)
+
+    def gateway_interface(self, version: int) -> Interface | None:
         """The gateway's address with the subnet's length: what the bridge device gets."""
-        pool = self.pools[0]
-        return IPv4Interface(f"{pool.gateway}/{pool.subnet.prefixlen}") if pool.gateway else None
+        pool = self.pool(version)
+        return ip_interface(f"{pool.gateway}/{pool.subnet.prefixlen}") if pool and pool.gateway else None
+
+    @property
+    def user_defined(self) -> bool:
+        """Did the user make it? Names, aliases and fixed addresses are for such networks only."""
+        return self.name not in PREDEFINED
 
     @property
     def mtu_bytes(self) -> int:
         """The MTU asked for; 0 leaves the kernel's default."""
         return int(self.option("driver.mtu", "0"))
+
+
+class Attachment(Record):
+    """What a container asks of one of its networks."""
+
+    network: str  # the network's id
+    name: str  # the network's name
+    ip: str = ""  # fixed addresses
+    ip6: str = ""
+    mac: str = ""
+    aliases: tuple[str, ...] = ()  # more names there
+    links: tuple[str, ...] = ()  # CONTAINER[:ALIAS], as written
+    link_local: tuple[str, ...] = ()  # more addresses, of 169.254.0.0/16 or fe80::/10
+    options: tuple[tuple[str, str], ...] = ()  # driver options, full keys
+    gw_priority: int = 0
+
+    def option(self, key: str, default: str = "") -> str:
+        """A driver option by its key without `com.docker.network.`."""
+        return dict(self.options).get(OPTION_PREFIX + key, default)
 
 
 class Endpoint(Record):
@@ -80,6 +124,10 @@ class Endpoint(Record):
     address: IPv4Interface | None
     gateway: IPv4Address | None  # None: no default route
     ports: tuple[PortBinding, ...] = ()  # host port 0: opened for those with a route to it, not published
+    address6: IPv6Interface | None = None
+    gateway6: IPv6Address | None = None
+    attachment: Attachment = Attachment("", "")
+    internal: bool = False  # its network is
 
     @property
     def scope(self) -> str:
@@ -88,8 +136,21 @@ class Endpoint(Record):
 
     @property
     def exit_scope(self) -> str:
-        """The scope of what moves when the sandbox gets another gateway: default route, published ports."""
-        return f"container/{self.container[:12]}/exit"
+        """The scope of what moves when the sandbox gets another gateway: default routes, published ports."""
+        return exit_scope(self.container)
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Its addresses with their lengths, IPv4 first."""
+        return tuple(one for one in (self.address, self.address6) if one)
+
+    def interface(self, version: int) -> Interface | None:
+        """Its address of a family."""
+        return self.address if version == 4 else self.address6
+
+    def gateway_of(self, version: int) -> Address | None:
+        """Its gateway of a family."""
+        return self.gateway if version == 4 else self.gateway6
 
     @property
     def published(self) -> tuple[PortBinding, ...]:
@@ -97,12 +158,35 @@ class Endpoint(Record):
         return tuple(binding for binding in self.ports if binding.host_port)
 
 
+Way: TypeAlias = tuple[Network, Endpoint]  # one way out of a container
+
+
+def exit_scope(container_id: str) -> str:
+    """The scope of a container's default routes and published ports."""
+    return f"container/{container_id[:12]}/exit"
+
+
+def by_gateway(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """The endpoints in Docker's order of preference as a way out (docker-behaviour.md §2.2).
+
+    Highest gw-priority first, internal networks last, those with both gateways before the others, then by name.
+    """
+    return tuple(sorted(endpoints, key=lambda end: (
+        -end.attachment.gw_priority, end.internal, not (end.gateway and end.gateway6), end.attachment.name)))
+
+
+def gateway_endpoint(endpoints: Iterable[Endpoint], version: int) -> Endpoint | None:
+    """The endpoint that a family's packets leave by."""
+    return next((end for end in by_gateway(endpoints) if end.gateway_of(version)), None)
+
+
 class Found(Record):
     """How an adopted bridge was before we used it: what was there stays, what we set is put back."""
 
-    addressed: bool  # it had the gateway's address
+    addresses: tuple[Interface, ...]  # those of the gateway's that it had
     route_localnet: str
     accept_ra: str  # "" without IPv6
+    disable_ipv6: str = ""
 
 
 class Facts(Record):
@@ -114,3 +198,6 @@ class Facts(Record):
     user_namespace: bool  # only some ids are mapped
     found: Found | None = None  # the network's bridge, if it was there before us
     bridge_netfilter: str = "1"  # does iptables see frames between ports of one bridge: 1, 0, or "" without the module
+    bridge_netfilter6: str = "1"  # the same of ip6tables
+    ip6_forward: bool = True
+    forward_policy6: str = "ACCEPT"

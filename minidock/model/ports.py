@@ -23,6 +23,7 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Place: TypeAlias = tuple[str, Address, int]  # protocol, host address, host port
 
 PROTOCOLS = ("tcp", "udp", "sctp")
+RELAYED = ("tcp", "udp")  # what a relay can carry
 _ANY4, _ANY6 = IPv4Address("0.0.0.0"), IPv6Address("::")
 _FORMS = "the forms are 80, 8080:80, 8080:80/udp, 127.0.0.1:8080:80, 8000-8009:80-89"
 
@@ -94,6 +95,11 @@ class PortBinding(Record):
     ip: Address  # the container's
     port: int
     count: int = 1
+
+    @property
+    def relayed(self) -> bool:
+        """Does no rule lead from the host's address to the container's, which is of the other family?"""
+        return self.host_ip.version != self.ip.version
 
     @property
     def host_last(self) -> int:
@@ -230,17 +236,17 @@ def _why_not(text: str, what: str) -> str:
 
 
 def resolve(specs: Iterable[PortSpec], default: Address | None, ipv4: IPv4Address | None, ipv6: IPv6Address | None,
-            host_ipv6: bool) -> tuple[Wanted, ...]:
+            host_ipv6: bool, relay: bool = False) -> tuple[Wanted, ...]:
     """The bindings that a container with these addresses gets, in order of allocation.
 
     `default` is the network's host_binding_ipv4. Where the container lacks the family of a host address there is
-    no binding (Docker without its userland proxy does the same).
+    no binding (Docker without its userland proxy does the same), but a `relay` takes IPv6 to an IPv4 container.
     """
-    inside = {4: ipv4, 6: ipv6}
+    inside: dict[int, Address | None] = {4: ipv4, 6: ipv6}
     wanted = {item: None
               for spec in specs
               for host_ip in _host_addresses(spec.host_ip, default or _ANY4, host_ipv6)
-              if (ip := inside[host_ip.version]) is not None
+              if (ip := inside[host_ip.version] or (ipv4 if relay and spec.proto in RELAYED else None)) is not None
               for item in _at(spec, host_ip, ip)}
     return tuple(sorted(wanted, key=lambda item: item.order))
 

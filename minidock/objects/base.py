@@ -30,6 +30,11 @@ class KernelObject(Record):
         return ""
 
     @property
+    def doubles(self) -> bool:
+        """Can it stand beside another that is to take its place?"""
+        return False
+
+    @property
     def devices(self) -> tuple[tuple[str, str], ...]:
         """The devices it makes, as (namespace, name)."""
         return ()

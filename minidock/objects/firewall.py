@@ -28,6 +28,10 @@ class RuleSet(KernelObject):
     netns: str = ""
 
     @property
+    def doubles(self) -> bool:
+        return not (self.chains or self.policies)
+
+    @property
     def home(self) -> str:
         return self.netns
 

@@ -1,10 +1,7 @@
-"""Flows: what connection tracking remembers of a container, to be forgotten when its ports come or go."""
+"""Flows: what connection tracking remembers of a published port, to be forgotten when the port comes or goes."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
-from minidock.kernel import conntrack
 from minidock.kernel.handle import Kernel
 from minidock.model.ports import PortBinding
 from minidock.objects.base import KernelObject
@@ -15,41 +12,35 @@ if TYPE_CHECKING:
 
 
 class Flows(KernelObject):
-    """Flows from and to a container, and those of its UDP host ports.
+    """Flows to a published port: those that pass by its rules, and those that outlive them.
 
-    A plan holds two: one after the rules, which forgets when it is made, and a leaving one before them, which forgets
-    when it is unmade, that is after the rules are gone. Connection tracking decides on NAT with a flow's first packet
-    only, and a UDP flow has no last one. Source: moby, iptables/conntrack.go.
+    A plan holds a leaving one before the rules, which forgets when it is unmade, that is after the rules are gone; and
+    for UDP another one after them, which forgets when it is made. Connection tracking decides on NAT with a flow's
+    first packet only, and a UDP flow has no last one. Source: moby, iptables/conntrack.go.
     """
 
-    address: IPv4Address  # the container's
-    bindings: tuple[PortBinding, ...]
+    binding: PortBinding
     leaving: bool
 
     def create(self, kernel: Kernel) -> None:
         if not self.leaving:
-            self._forget(kernel)
+            kernel.forget_flows(self.binding)
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
         if self.leaving:
-            self._forget(kernel)
+            kernel.forget_flows(self.binding)
 
     def exists(self, kernel: Kernel) -> bool:
         return True  # there is nothing to lose
 
-    def _udp(self) -> tuple[PortBinding, ...]:
-        return tuple(binding for binding in self.bindings if binding.proto == "udp")
-
-    def _forget(self, kernel: Kernel) -> None:
-        places = [(binding.host_ip.packed, binding.host_port, binding.host_last) for binding in self._udp()]
-        conntrack.forget(kernel.netfilter(), self.address.packed, places)
-
     def _commands(self) -> tuple[str, ...]:
-        words = [f"--orig-src {self.address}", f"--reply-src {self.address}"]
-        for single in (single for binding in self._udp() for single in binding.each):
-            at = f" --orig-dst {single.host_ip}" if int(single.host_ip) else ""
-            words.append(f"-p udp --orig-port-dst {single.host_port}{at}")
-        return tuple(f"conntrack -D {text} >/dev/null 2>&1 || true" for text in words)
+        it = self.binding
+        family = " -f ipv6" if it.ip.version == 6 else ""
+        words = []
+        for one in it.each:
+            at = f" --orig-dst {one.host_ip}" if int(one.host_ip) else ""
+            words.append(f"-p {one.proto} --orig-port-dst {one.host_port}{at}")
+        return tuple(f"conntrack -D{family} {text} >/dev/null 2>&1 || true" for text in words)
 
     def shell(self) -> tuple[str, ...]:
         return () if self.leaving else self._commands()

@@ -168,31 +168,35 @@ class Veth(KernelObject):
 
 
 class BridgePort(KernelObject):
-    """A flag of a bridge port."""
+    """Flags of a bridge port. Isolated ports talk to the bridge and to other ports, never to each other."""
 
     dev: str
     hairpin: bool
+    isolated: bool = False
 
     def create(self, kernel: Kernel) -> None:
-        self._set(kernel, self.hairpin)
+        self._set(kernel, self.hairpin, self.isolated)
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
         if find(kernel, "", self.dev):
             with contextlib.suppress(Refusal):  # no longer a port
-                self._set(kernel, False)
+                self._set(kernel, False, False)
 
-    def _set(self, kernel: Kernel, on: bool) -> None:
-        kernel.route().request(rtnl.SETLINK, 0, rtnl.hairpin(kernel.index("", self.dev), on))
+    def _set(self, kernel: Kernel, hairpin: bool, isolated: bool) -> None:
+        body = rtnl.port(kernel.index("", self.dev), hairpin, isolated if self.isolated else None)
+        kernel.route().request(rtnl.SETLINK, 0, body)
 
     def exists(self, kernel: Kernel) -> bool:
         link = find(kernel, "", self.dev)
-        return bool(link and link.master and link.hairpin == self.hairpin)
+        return bool(link and link.master and (link.hairpin, link.isolated) == (self.hairpin, self.isolated))
 
     def shell(self) -> tuple[str, ...]:
-        return (f"bridge link set dev {self.dev} hairpin {'on' if self.hairpin else 'off'}",)
+        flags = f"hairpin {'on' if self.hairpin else 'off'}" + (" isolated on" if self.isolated else "")
+        return (f"bridge link set dev {self.dev} {flags}",)
 
     def shell_undo(self) -> tuple[str, ...]:
-        return (f"bridge link set dev {self.dev} hairpin off",)
+        flags = "hairpin off" + (" isolated off" if self.isolated else "")
+        return (f"bridge link set dev {self.dev} {flags}",)
 
 
 class Up(KernelObject):

@@ -47,6 +47,7 @@ class Watch(Record):
     reap: tuple[str, ...]
     keep: tuple[int, ...] = ()
     names: str = ""
+    channel: int = -1  # where it hears of errands
 
 
 def detach(process: Process, etc_dir: str, watch: Watch) -> Detached:
@@ -92,10 +93,11 @@ def _execute(pid: int, own: spawn.Streams, watch: Watch) -> NoReturn:
     for number in range(3):
         os.dup2(null, number)
     kind, source = ("terminal", own.terminal) if own.terminal >= 0 else ("pipe", own.stdout)
-    kept = {fd for fd in (own.stdin, source, *watch.keep) if fd >= 0}
+    kept = {fd for fd in (own.stdin, source, watch.channel, *watch.keep) if fd >= 0}
     for fd in kept:
         os.set_inheritable(fd, True)
     birth.close_all_but(kept)
     flags = ("-I", "-S", "-E")
-    words = ("-c", _START, _HERE, str(pid), kind, str(source), watch.log_path, watch.directory, watch.names)
+    words = ("-c", _START, _HERE, str(pid), kind, str(source), watch.log_path, watch.directory, watch.names,
+             str(watch.channel))
     os.execv(sys.executable, (sys.executable, *flags, *words, *watch.reap))

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 from minidock.sandbox import terminal
-from minidock.sandbox.guard import Guard
 from minidock.sandbox.init import exit_code
-from minidock.sandbox.pump import Inlet, Outlet, pump
+from minidock.sandbox.pump import Duties, Inlet, Outlet, pump
 from minidock.sandbox.spawn import Spawned, Streams, close
 
 _FORWARDED = (
@@ -25,17 +24,18 @@ _FORWARDED = (
 _PATIENCE = 3
 
 
-def foreground(spawned: Spawned, log_path: str = "", stdin: bool = False, guard: Guard | None = None) -> int:
+def foreground(spawned: Spawned, log_path: str = "", stdin: bool = False,
+               duties: Duties | None = None) -> int:
     """Serve a released container until it ends; its exit code, or 128 + n if signal n killed it."""
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640) if log_path else -1
     try:
-        serve(spawned.pid, spawned.streams, log, stdin, guard)
+        serve(spawned.pid, spawned.streams, log, stdin, duties)
     finally:
         close(log)
     return exit_code(os.waitpid(spawned.pid, 0)[1])
 
 
-def serve(pid: int, streams: Streams, log: int, stdin: bool, guard: Guard | None = None) -> None:
+def serve(pid: int, streams: Streams, log: int, stdin: bool, duties: Duties | None = None) -> None:
     """Copy and forward until our child `pid` is dead; it is not waited for."""
     tty = streams.terminal >= 0
     master = terminal.receive(streams.terminal) if tty else -1
@@ -47,7 +47,7 @@ def serve(pid: int, streams: Streams, log: int, stdin: bool, guard: Guard | None
     pidfd = os.pidfd_open(pid)
     try:
         with _forwarding(pidfd, master), terminal.raw(0) if tty and stdin else contextlib.nullcontext():
-            pump(pidfd, outlets, Inlet(0 if stdin else -1, sink, ends=not tty), guard)
+            pump(pidfd, outlets, Inlet(0 if stdin else -1, sink, ends=not tty), duties or Duties())
     finally:
         os.close(pidfd)
 

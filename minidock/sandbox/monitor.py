@@ -39,24 +39,42 @@ def copy(source: int, log: int) -> bool:
     return True
 
 
-def watch(pid: int, source: int, log: int, guard: "Guard | None") -> int:
+def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int) -> int:
     """Copy until the container is dead and all it wrote is read; its exit code."""
     pidfd = posix.pidfd_open(pid)
     waiting = poll()
     waiting.register(pidfd, POLLIN)
-    if source >= 0:
-        waiting.register(source, POLLIN)
+    for fd in (source, channel):
+        if fd >= 0:
+            waiting.register(fd, POLLIN)
     while True:
         ready = [fd for fd, _ in waiting.poll(guard.patience_ms if guard else None)]
         if source in ready:
             if not copy(source, log):
                 waiting.unregister(source)
+        elif channel in ready:
+            guard = errand(channel) or guard
         elif pidfd in ready:
             break
         if guard:
             attend(waiting, guard, ready)
     code = posix.waitstatus_to_exitcode(posix.waitpid(pid, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def errand(channel: int) -> "Guard | None":
+    """What a command wants of us (errands.py); a guard, if it is that."""
+    import errands  # type: ignore[import-not-found]  # by its place, as this file is
+
+    word, _, run_directory = errands.receive(channel).partition(" ")
+    return guard_of(run_directory) if word == "guard" else None
+
+
+def guard_of(run_directory: str) -> "Guard":
+    """Who keeps the name server alive."""
+    from guard import Guard  # type: ignore[import-not-found]  # without names there is nothing to pay
+
+    return Guard(run_directory, name_server)  # type: ignore[no-any-return]
 
 
 def attend(waiting: "poll", guard: "Guard", ready: list[int]) -> None:
@@ -90,15 +108,11 @@ def leave_word(directory: str, code: int) -> None:
 
 
 def main() -> None:
-    pid, kind, wire, log_path, directory, names, *reap = sys.argv[1:]
+    pid, kind, wire, log_path, directory, names, channel, *reap = sys.argv[1:]
     log = posix.open(log_path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC, 0o640)
     source = receive_terminal(int(wire)) if kind == "terminal" else int(wire)
-    guard = None
-    if names:
-        from guard import Guard  # type: ignore[import-not-found]  # without names there is nothing to pay
-
-        guard = Guard(names, name_server)
-    code = watch(int(pid), source, log, guard)
+    guard = guard_of(names) if names else None
+    code = watch(int(pid), source, log, guard, int(channel))
     leave_word(directory, code)
     posix.closerange(3, 1 << 30)  # the kept sockets too: their ports are free before the reaper says so
     if reap:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from collections.abc import Callable
 
 from minidock.model.record import Record
-from minidock.sandbox import liveness
+from minidock.sandbox import errands, liveness
 from minidock.sandbox.guard import Guard
 
 _CHUNK = 65536
@@ -84,12 +85,38 @@ class Inlet:
             os.close(self.sink)
 
 
-def pump(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, guard: Guard | None = None) -> None:
+class Duties:
+    """What a monitor does besides: guard the name server, run errands (errands.py)."""
+
+    def __init__(self, guard: Guard | None = None, channel: int = -1,
+                 guard_of: Callable[[str], Guard | None] = lambda run_directory: None) -> None:
+        self.guard, self.channel, self._guard_of = guard, channel, guard_of
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What to poll for them."""
+        return [fd for fd in (self.channel, self.guard.pidfd if self.guard else -1) if fd >= 0]
+
+    @property
+    def patience_ms(self) -> int | None:
+        """How long poll may sleep."""
+        return self.guard.patience_ms if self.guard else None
+
+    def tend(self, ready: list[int]) -> None:
+        """After each poll."""
+        if self.channel in ready:
+            word, _, run_directory = errands.receive(self.channel).partition(" ")
+            self.guard = self.guard or (self._guard_of(run_directory) if word == "guard" else None)
+        if self.guard:
+            self.guard.tend(ready)
+
+
+def pump(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, duties: Duties) -> None:
     """Copy until the process behind `pidfd` is dead and all it has written is read; closes the sources."""
     for source in outlets:
         os.set_blocking(source, False)
     while not liveness.dead(pidfd):
-        for fd, event in _wait(pidfd, outlets, inlet, guard):
+        for fd, event in _wait(pidfd, outlets, inlet, duties):
             if inlet.ready(fd, event):
                 inlet.advance()
             if fd in outlets and event & ~select.POLLOUT and not _copy(fd, outlets[fd]):
@@ -102,20 +129,16 @@ def pump(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, guard: Guard | No
         _finish(source, outlets)
 
 
-def _wait(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, guard: Guard | None) -> list[tuple[int, int]]:
-    wanted = dict.fromkeys((pidfd, *outlets), select.POLLIN)
+def _wait(pidfd: int, outlets: dict[int, Outlet], inlet: Inlet, duties: Duties) -> list[tuple[int, int]]:
+    wanted = dict.fromkeys((pidfd, *outlets, *duties.descriptors), select.POLLIN)
     if inlet.open:
         fd, event = inlet.wants()
         wanted[fd] = wanted.get(fd, 0) | event
     poll = select.poll()
     for fd, event in wanted.items():
         poll.register(fd, event)
-    if guard is None:
-        return poll.poll()
-    if guard.pidfd >= 0:
-        poll.register(guard.pidfd, select.POLLIN)
-    ready = poll.poll(guard.patience_ms)
-    guard.tend([fd for fd, _ in ready])
+    ready = poll.poll(duties.patience_ms)
+    duties.tend([fd for fd, _ in ready])
     return ready
 
 

@@ -13,3 +13,11 @@ CREATE TABLE containers (
     config   TEXT NOT NULL,
     ended    TEXT NOT NULL DEFAULT ''   -- the last run's end: JSON of exit code, error, start and finish
 ) WITHOUT ROWID;
+-- Fixed addresses of configured containers: theirs while they are stopped too.
+CREATE TABLE reserved (
+    network   TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    container TEXT NOT NULL,
+    PRIMARY KEY (network, address)
+) WITHOUT ROWID;
+CREATE INDEX reserved_container ON reserved (container);

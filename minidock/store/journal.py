@@ -43,6 +43,11 @@ class Journal:
                 raise Conflict(f"scope {scope} is built already", "run: minidock system repair")
             sql.execute("INSERT INTO scopes SELECT ?, 'building', coalesce(max(seq), 0) + 1 FROM scopes", (scope,))
 
+    def reopen(self, scope: str) -> None:
+        """The scope is being changed: it is the newest now, and unfinished."""
+        self._database.execute("UPDATE scopes SET state = 'building', seq = (SELECT max(seq) + 1 FROM scopes) "
+                               "WHERE scope = ?", (scope,))
+
     def built(self, scope: str) -> None:
         """The scope is complete."""
         self._database.execute("UPDATE scopes SET state = 'built' WHERE scope = ?", (scope,))

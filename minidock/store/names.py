@@ -18,10 +18,19 @@ class NameRows:
         self._sql.execute("INSERT OR REPLACE INTO resolvers VALUES (?, ?, ?, ?, ?, ?)",
                           (container_id, netns, *process, port, config))
 
-    def enter(self, network_id: str, container_id: str, names: Sequence[str], address4: str) -> None:
+    def enter(self, network_id: str, container_id: str, names: Sequence[str], address4: str, address6: str) -> None:
         """What the container is called on a network, its own name first."""
-        self._sql.executemany("INSERT INTO names VALUES (?, ?, ?, ?, '')",
-                              [(network_id, name, container_id, address4) for name in names])
+        self._sql.executemany("INSERT INTO names VALUES (?, ?, ?, ?, ?)",
+                              [(network_id, name, container_id, address4, address6) for name in names])
+
+    def leave(self, container_id: str) -> None:
+        """It is called nothing anywhere."""
+        self._sql.execute("DELETE FROM names WHERE container = ?", (container_id,))
+
+    def port(self, container_id: str) -> int:
+        """Where its embedded server listens; 0 if it has none."""
+        found = self._sql.execute("SELECT port FROM resolvers WHERE container = ?", (container_id,)).fetchone()
+        return int(found[0]) if found else 0
 
     def rename(self, container_id: str, old: str, new: str) -> None:
         """Another name in the place of the old one; an alias of the same name makes room."""

@@ -26,6 +26,10 @@ class HostPorts:
         rows = self._sql.execute("SELECT proto, first, last, port FROM port_cursors")
         return {(proto, first, last): port for proto, first, last, port in rows}
 
+    def release(self, container_id: str) -> None:
+        """Give all of a container's back."""
+        self._sql.execute("DELETE FROM ports WHERE container = ?", (container_id,))
+
     def take(self, container_id: str, bindings: Iterable[PortBinding],
              cursors: dict[tuple[str, int, int], int]) -> None:
         """Reserve them."""

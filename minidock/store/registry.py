@@ -1,22 +1,18 @@
-"""Networks, containers, their runs and endpoints: the rows, and the questions asked of them."""
+"""Networks and containers as configured: the rows, and the questions asked of them."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from ipaddress import IPv4Address
 
 from minidock.errors import BadRequest, Conflict, NotFound
-from minidock.model.container import Container, End, Run
-from minidock.model.network import Endpoint, Network, Pool
+from minidock.model.container import Container, End
+from minidock.model.network import Attachment, Network, Pool
 from minidock.model.pack import pack, unpack
-from minidock.model.ports import PortBinding
 from minidock.model.process import Bind
 from minidock.model.record import Record
 from minidock.store.database import Database
 
-_KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (Container, End, Endpoint, Network, Pool, Bind,
-                                                                 PortBinding)}
+_KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (Attachment, Container, End, Network, Pool, Bind)}
 
 
 def _text(record: Record) -> str:
@@ -154,6 +150,17 @@ class Containers:
         self.refuse_taken_name(container.name)
         self._sql.execute("INSERT INTO containers (id, name, created, config) VALUES (?, ?, ?, ?)",
                           (container.id, container.name, container.created, _text(container)))
+        self._reserve(container)
+
+    def _reserve(self, container: Container) -> None:
+        self._sql.execute("DELETE FROM reserved WHERE container = ?", (container.id,))
+        self._sql.executemany("INSERT OR IGNORE INTO reserved VALUES (?, ?, ?)", [
+            (item.network, address, container.id)
+            for item in container.attachments for address in filter(None, (item.ip, item.ip6))])
+
+    def reserved(self, network_id: str) -> list[tuple[str, str]]:
+        """(address, container's id) of the fixed addresses configured in a network."""
+        return self._sql.execute("SELECT address, container FROM reserved WHERE network = ?", (network_id,)).fetchall()
 
     def refuse_taken_name(self, name: str) -> None:
         """`Conflict`, in Docker's words, if a container has that name; MINIDOCK_SEED may even give both one id."""
@@ -170,6 +177,7 @@ class Containers:
                 self.refuse_taken_name(container.name)
             sql.execute("UPDATE containers SET name = ?, config = ? WHERE id = ?",
                         (container.name, _text(container), container.id))
+            self._reserve(container)
 
     def presume(self, container: Container, end: End) -> None:
         """What its end will have been if this machine stops now; inside the caller's transaction."""
@@ -184,86 +192,4 @@ class Containers:
         """Forget it."""
         with self._database.transaction() as sql:
             sql.execute("DELETE FROM containers WHERE id = ?", (container.id,))
-
-
-def _unname(sql: sqlite3.Connection, container_id: str) -> None:
-    """Nobody finds the container by name any more, and it finds nobody."""
-    sql.execute("DELETE FROM names WHERE container = ?", (container_id,))
-    sql.execute("DELETE FROM resolvers WHERE container = ?", (container_id,))
-
-
-class Runs:
-    """What runs now: the processes of containers and their endpoints, in RUN."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._sql = database.sql
-
-    def of(self, container_id: str) -> Run | None:
-        """The current run of a container."""
-        row = self._sql.execute("SELECT state, pid, pid_started, monitor, monitor_started, started, starts "
-                                "FROM running WHERE container = ?", (container_id,)).fetchone()
-        return Run(*row) if row else None
-
-    def all(self) -> dict[str, Run]:
-        """All current runs by container id."""
-        rows = self._sql.execute("SELECT container, state, pid, pid_started, monitor, monitor_started, started, "
-                                 "starts FROM running").fetchall()
-        return {row[0]: Run(*row[1:]) for row in rows}
-
-    def monitors(self) -> list[tuple[str, str, int]]:
-        """(container, state, monitor pid) of all runs: what repair looks at first."""
-        return self._sql.execute("SELECT container, state, monitor FROM running").fetchall()
-
-    def begin(self, container: Container, monitor: int, monitor_started: int, started: str, starts: int,
-              fresh: bool) -> None:
-        """A run begins, inside the caller's transaction; `fresh`: the container leaves if it never starts."""
-        self._sql.execute("INSERT INTO running (container, state, monitor, monitor_started, started, starts, fresh) "
-                          "VALUES (?, 'starting', ?, ?, ?, ?, ?)",
-                          (container.id, monitor, monitor_started, started, starts, fresh))
-
-    def is_fresh(self, container_id: str) -> bool:
-        """Was the container made by the command that starts it, and has it not run yet?"""
-        row = self._sql.execute("SELECT fresh AND state = 'starting' FROM running WHERE container = ?",
-                                (container_id,)).fetchone()
-        return bool(row and row[0])
-
-    def started(self, container: Container, run: Run) -> None:
-        """The processes are known, the container runs when it is let go; inside the caller's transaction."""
-        self._sql.execute("UPDATE running SET state = ?, pid = ?, pid_started = ?, monitor = ?, monitor_started = ? "
-                          "WHERE container = ?", (run.state, run.pid, run.pid_started, run.monitor,
-                                                  run.monitor_started, container.id))
-        self._sql.execute("UPDATE endpoints SET state = 'up' WHERE container = ?", (container.id,))
-
-    def stopping(self, container_id: str) -> None:
-        """The run is over; from here its objects only go."""
-        with self._database.transaction() as sql:
-            sql.execute("UPDATE running SET state = 'stopping' WHERE container = ?", (container_id,))
-            sql.execute("UPDATE endpoints SET state = 'leaving' WHERE container = ?", (container_id,))
-            _unname(sql, container_id)
-
-    def over(self, container_id: str) -> None:
-        """Nothing is left of the run: its leases are free."""
-        with self._database.transaction() as sql:
-            sql.execute("DELETE FROM ports WHERE container = ?", (container_id,))
-            sql.execute("DELETE FROM endpoints WHERE container = ?", (container_id,))
-            _unname(sql, container_id)
-            sql.execute("DELETE FROM running WHERE container = ?", (container_id,))
-
-    def leased(self, network_id: str) -> dict[int, str]:
-        """The leased addresses of a network as numbers, and the container that holds each."""
-        rows = self._sql.execute("SELECT address, container FROM endpoints WHERE network = ? AND address NOT NULL",
-                                 (network_id,))
-        return dict(rows.fetchall())
-
-    def join(self, endpoint: Endpoint) -> None:
-        """A new endpoint, inside the caller's transaction: from now on its address is leased."""
-        number = int(IPv4Address(endpoint.address.ip)) if endpoint.address else None
-        self._sql.execute("INSERT INTO endpoints VALUES (?, ?, ?, 'joining', ?, ?)",
-                          (endpoint.id, endpoint.network, endpoint.container, number, _text(endpoint)))
-
-    def endpoints(self, network_id: str = "", container_id: str = "") -> list[Endpoint]:
-        """The endpoints of a network or a container, in order of address."""
-        key, value = ("network", network_id) if network_id else ("container", container_id)
-        rows = self._sql.execute(f"SELECT config FROM endpoints WHERE {key} = ? ORDER BY address", (value,))
-        return [_record(row[0]) for row in rows]  # type: ignore[misc]
+            sql.execute("DELETE FROM reserved WHERE container = ?", (container.id,))

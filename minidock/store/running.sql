@@ -28,7 +28,8 @@ CREATE TABLE running (
     monitor_started INTEGER NOT NULL DEFAULT 0,
     started         TEXT NOT NULL DEFAULT '',
     starts          INTEGER NOT NULL DEFAULT 1,
-    fresh           INTEGER NOT NULL DEFAULT 0  -- made by the command that starts it: leaves if it never starts
+    fresh           INTEGER NOT NULL DEFAULT 0, -- made by the command that starts it: leaves if it never starts
+    unsettled       INTEGER NOT NULL DEFAULT 0  -- its networks or ports are being changed while it runs
 ) WITHOUT ROWID;
 
 -- Endpoints of running containers; their addresses are the leases.
@@ -38,9 +39,12 @@ CREATE TABLE endpoints (
     container TEXT NOT NULL,
     state     TEXT NOT NULL CHECK (state IN ('joining', 'up', 'leaving')),
     address   INTEGER,      -- the leased IPv4 address as a number
+    address6  BLOB,         -- the leased IPv6 address, 16 bytes
+    position  INTEGER NOT NULL, -- among those of its container, in the order of attaching
     config    TEXT NOT NULL,
     UNIQUE (network, container),
-    UNIQUE (network, address)
+    UNIQUE (network, address),
+    UNIQUE (network, address6)
 ) WITHOUT ROWID;
 CREATE INDEX endpoint_container ON endpoints (container);
 CREATE INDEX endpoint_lease ON endpoints (network, address, container); -- all leases without reading a row
@@ -82,3 +86,15 @@ CREATE TABLE IF NOT EXISTS names (
     address6  TEXT NOT NULL DEFAULT '',
     UNIQUE (network, container, name)
 );
+
+-- Host ports of one family that lead to containers of the other; the helper process carries the bytes (minidock/dns).
+CREATE TABLE IF NOT EXISTS relays (
+    container   TEXT NOT NULL,         -- its id
+    proto       TEXT NOT NULL,
+    ip          TEXT NOT NULL,         -- the host's address
+    port        INTEGER NOT NULL,
+    target      TEXT NOT NULL,         -- the container's address
+    target_port INTEGER NOT NULL,
+    PRIMARY KEY (proto, ip, port)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS relay_container ON relays (container);

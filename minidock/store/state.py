@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from minidock.errors import Conflict
 from minidock.model.container import Container
@@ -16,7 +16,9 @@ from minidock.store.journal import Journal
 from minidock.store.locks import locked, locked_if_free
 from minidock.store.names import NameRows
 from minidock.store.ports import HostPorts
-from minidock.store.registry import Containers, Networks, Runs
+from minidock.store.registry import Containers, Networks
+from minidock.store.relays import RelayRows
+from minidock.store.runs import Runs
 
 
 class State:
@@ -33,6 +35,7 @@ class State:
         self.runs = Runs(self.running)
         self.ports = HostPorts(self.running)
         self.names = NameRows(self.running)
+        self.relays = RelayRows(self.running)
         self.journal = Journal(self.running)
         os.makedirs(f"{self.run}/locks", 0o755, exist_ok=True)
 
@@ -51,6 +54,15 @@ class State:
         self.new_boot = "swept" not in known
         self._check_place(known)
         return found
+
+    def engine_id(self, make: Callable[[], str]) -> str:
+        """What this installation is called for good: its IPv6 pool follows from it."""
+        row = self.durable.execute("SELECT value FROM meta WHERE key = 'engine'").fetchone()
+        if row is None:
+            with self.durable.transaction() as sql:
+                sql.execute("INSERT OR IGNORE INTO meta VALUES ('engine', ?)", (make(),))
+            return self.engine_id(make)
+        return str(row[0])
 
     def swept(self) -> None:
         """The old boot is dealt with; written last, so that a killed command leaves it to the next one."""
@@ -84,6 +96,14 @@ class State:
     def network_lock(self, network: Network, shared: bool = False) -> contextlib.AbstractContextManager[None]:
         """Exclusive to build or remove the network, shared to attach to it."""
         return locked(f"{self.run}/locks/network-{network.short}", shared)
+
+    @contextlib.contextmanager
+    def attaching(self, networks: Iterable[Network]) -> Iterator[None]:
+        """None of them is built or removed meanwhile; taken in one order by all, so that nobody waits in a ring."""
+        with contextlib.ExitStack() as held:
+            for network in sorted(networks, key=lambda network: network.id):
+                held.enter_context(self.network_lock(network, shared=True))
+            yield
 
     def container_lock(self, container_id: str) -> contextlib.AbstractContextManager[None]:
         """Held while a container starts or is cleaned up."""

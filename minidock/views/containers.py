@@ -37,7 +37,8 @@ def as_object(con: Container, run: Run | None, end: End | None, now: float, whol
         "Command": json.dumps(command, ensure_ascii=False),  # quoted: a line break in it would break the table
         "CreatedAt": con.created, "ID": con.id if whole else con.short, "Image": "",
         "Labels": ",".join(f"{key}={value}" for key, value in con.labels), "LocalVolumes": "0",
-        "Mounts": ",".join(bind.source for bind in con.binds), "Names": con.name, "Networks": con.network_mode,
+        "Mounts": ",".join(bind.source for bind in con.binds), "Names": con.name,
+        "Networks": ",".join(item.name for item in con.attachments),
         "Ports": "" if ports is None else column(ports, exposed_by(con.ports, con.expose)),
         "RunningFor": f"{since(con.created, now)} ago", "Size": "0B", "State": status(run, end),
         "Status": words(run, end, now), "Label": lambda key: labels.get(key, ""),

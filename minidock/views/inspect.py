@@ -6,7 +6,7 @@ from typing import Any
 
 from minidock import ipam
 from minidock.model.container import Container, End, Run
-from minidock.model.network import Endpoint, Network, Pool
+from minidock.model.network import Attachment, Endpoint, Network, Pool
 from minidock.model.ports import PortSpec, exposed_by, parse, span
 from minidock.views.ports import natural
 
@@ -21,12 +21,12 @@ def network(net: Network, attached: list[tuple[Endpoint, str]]) -> dict[str, Any
         "Created": net.created,
         "Scope": "local",
         "Driver": net.driver,
-        "EnableIPv4": True,
-        "EnableIPv6": False,
+        "EnableIPv4": net.ipv4,
+        "EnableIPv6": net.ipv6,
         "IPAM": {"Driver": "default", "Options": None if net.name in ("bridge", "host", "none") else {},
                  "Config": [_pool(pool) for pool in net.pools] or None},
         "Internal": net.internal,
-        "Attachable": False,
+        "Attachable": net.attachable,
         "Ingress": False,
         "ConfigFrom": {"Network": ""},
         "ConfigOnly": False,
@@ -47,12 +47,13 @@ def _pool(pool: Pool) -> dict[str, Any]:
 
 
 def _attachment(end: Endpoint, name: str) -> dict[str, str]:
-    return {"Name": name, "EndpointID": end.id, "MacAddress": end.guest_mac if end.address else "",
-            "IPv4Address": str(end.address or ""), "IPv6Address": ""}
+    return {"Name": name, "EndpointID": end.id, "MacAddress": end.guest_mac if end.interfaces else "",
+            "IPv4Address": str(end.address or ""), "IPv6Address": str(end.address6 or "")}
 
 
 def _usage(pool: Pool, attached: list[tuple[Endpoint, str]]) -> dict[str, int]:
-    used, left = ipam.usage(pool, [int(end.address.ip) for end, _ in attached if end.address])
+    held = [int(one.ip) for end, _ in attached for one in end.interfaces if one.version == pool.subnet.version]
+    used, left = ipam.usage(pool, held)
     return {"IPsInUse": used, "DynamicIPsAvailable": left}
 
 
@@ -114,7 +115,7 @@ def _host_config(con: Container) -> dict[str, Any]:
         "CapAdd": list(con.cap_add) or None,
         "CapDrop": list(con.cap_drop) or None,
         "Dns": list(con.dns), "DnsOptions": list(con.dns_options), "DnsSearch": list(con.dns_search),
-        "ExtraHosts": list(con.extra_hosts) or None, "Links": None,
+        "ExtraHosts": list(con.extra_hosts) or None, "Links": _legacy_links(con),
         "IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "",
         "Privileged": con.privileged,
         "PublishAllPorts": con.publish_all,
@@ -125,9 +126,15 @@ def _host_config(con: Container) -> dict[str, Any]:
     }
 
 
+def _legacy_links(con: Container) -> list[str] | None:
+    """Those of the default network, as /TARGET:/NAME/ALIAS."""
+    words = [word.partition(":") for item in con.attachments if item.name == "bridge" for word in item.links]
+    return [f"/{target}:/{con.name}/{alias or target}" for target, _, alias in words] or None
+
+
 def _config(con: Container) -> dict[str, Any]:
     return {
-        "Hostname": con.hostname, "Domainname": "", "User": con.user,
+        "Hostname": con.hostname, "Domainname": con.domainname, "User": con.user,
         "AttachStdin": False, "AttachStdout": True, "AttachStderr": True,
         **_exposed(con), "Tty": con.tty, "OpenStdin": con.stdin_open, "StdinOnce": False,
         "Env": list(con.env), "Cmd": list(con.argv), "Image": "", "Volumes": None,
@@ -137,19 +144,20 @@ def _config(con: Container) -> dict[str, Any]:
 
 def _network_settings(con: Container, run: Run | None, endpoints: list[tuple[Endpoint, Network]]) -> dict[str, Any]:
     running = run is not None and run.state == "running"
-    names = {net.name: _endpoint(con, end, net) for end, net in endpoints} or \
-        {con.network_mode: _endpoint(con, None, None)}
+    attached = {net.id: (end, net) for end, net in endpoints}
+    networks = {net.name: _endpoint(con, end.attachment, end) for end, net in endpoints} if running else \
+        {item.name: _endpoint(con, item, None) for item in con.attachments if item.network not in attached}
     return {
         "SandboxID": con.id if running and con.netns else "",
         "SandboxKey": f"/run/netns/{con.netns}" if running and con.netns else "",
         "Ports": _ports(con, [end for end, _ in endpoints]) if running else {},
-        "Networks": names,
+        "Networks": networks,
     }
 
 
 def _ports(con: Container, endpoints: list[Endpoint]) -> dict[str, list[dict[str, str]] | None]:
     """Every exposed port of an attachment with addresses, and where the host offers it (null: nowhere)."""
-    if not any(end.address for end in endpoints):
+    if not any(end.interfaces for end in endpoints):
         return {}
     found: dict[str, list[dict[str, str]] | None] = dict.fromkeys(map(str, exposed_by(con.ports, con.expose)))
     for single in (single for end in endpoints for binding in end.ports for single in binding.each):
@@ -181,17 +189,27 @@ def _exposed(con: Container) -> dict[str, Any]:
     return {"ExposedPorts": {str(port): {} for port in ports}} if ports else {}
 
 
-def _endpoint(con: Container, end: Endpoint | None, net: Network | None) -> dict[str, Any]:
-    has = end if end and end.address else None
+def _endpoint(con: Container, asked: Attachment, end: Endpoint | None) -> dict[str, Any]:
+    """One attachment: what was asked of the network, and what the container has there while it runs."""
+    has = end if end and end.interfaces else None
+    four, six = (has.address, has.address6) if has else (None, None)
     return {
-        "IPAMConfig": {"IPv4Address": con.ip} if con.ip else None,
-        "Links": None, "Aliases": list(con.aliases) or None, "DriverOpts": None, "GwPriority": 0,
-        "NetworkID": net.id if net else con.network,
+        "IPAMConfig": _asked_addresses(asked),
+        "Links": list(asked.links) or None, "Aliases": list(asked.aliases) or None,
+        "DriverOpts": dict(asked.options) or None, "GwPriority": asked.gw_priority,
+        "NetworkID": asked.network,
         "EndpointID": end.id if end else "",
         "Gateway": str(has.gateway or "") if has else "",
-        "IPAddress": str(has.address.ip) if has and has.address else "",
-        "MacAddress": has.guest_mac if has else con.mac,
-        "IPPrefixLen": has.address.network.prefixlen if has and has.address else 0,
-        "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
-        "DNSNames": list(con.dns_names) if has else None,
+        "IPAddress": str(four.ip) if four else "",
+        "MacAddress": has.guest_mac if has else asked.mac,
+        "IPPrefixLen": four.network.prefixlen if four else 0,
+        "IPv6Gateway": str(has.gateway6 or "") if has else "",
+        "GlobalIPv6Address": str(six.ip) if six else "",
+        "GlobalIPv6PrefixLen": six.network.prefixlen if six else 0,
+        "DNSNames": list(con.dns_names(asked)) if has else None,
     }
+
+
+def _asked_addresses(asked: Attachment) -> dict[str, Any] | None:
+    found = {"IPv4Address": asked.ip, "IPv6Address": asked.ip6, "LinkLocalIPs": list(asked.link_local)}
+    return {key: value for key, value in found.items() if value} or None

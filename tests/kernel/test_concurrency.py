@@ -17,6 +17,7 @@ import pytest
 from minidock.app import containers, repair
 from minidock.app.context import App
 from minidock.model.container import Container
+from minidock.model.network import Attachment
 from tests.ground import COMMAND, Host, until
 
 SUBNET = ("--subnet", "172.28.0.0/16")
@@ -240,7 +241,8 @@ def test_a_random_name_that_another_command_took_meanwhile_is_chosen_anew(host: 
         with app.state.adding():
             app.state.containers.add(container)
 
-    wanted = Container(id="", name="", created="", argv=("true",), network="", network_mode="br0", hostname="")
+    wanted = Container(id="", name="", created="", argv=("true",), network_mode="br0", hostname="",
+                       attachments=(Attachment("", "br0"),))
     made = containers.with_free_name(app, wanted, keep)
     app.close()
     assert len(tried) == 2 and tried[0] != tried[1] == made.name

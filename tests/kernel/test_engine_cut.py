@@ -18,25 +18,29 @@ from typing import Any
 
 import pytest
 
-from minidock.app import containers, ending, networks, starting
+from minidock.app import containers, ending, naming, networks, starting
 from minidock.app.context import App
 from minidock.app.networks import Request
+from minidock.app.pools import Wishes
 from minidock.cli.running import serve
 from minidock.errors import MinidockError
 from minidock.kernel import portsockets
 from minidock.kernel.handle import Kernel
 from minidock.model.container import Container
+from minidock.model.network import Attachment
 from minidock.model.record import Record
 from minidock.objects import KINDS, Plan
 from minidock.sandbox import detach, spawn
 from minidock.store.journal import Journal
 from minidock.store.ports import HostPorts
-from minidock.store.registry import Containers, Networks, Runs
+from minidock.store.registry import Containers, Networks
+from minidock.store.runs import Runs
 from minidock.store.state import State
 from tests.ground import Host, until
 from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, tidied
 
-WEB = Container(id="", name="web", created="", argv=("sleep", "60"), network="", network_mode="br0", hostname="",
+WEB = Container(id="", name="web", created="", argv=("sleep", "60"), network_mode="br0", hostname="",
+                attachments=(Attachment("", "br0"),),
                 ports=("8080:80", "5353:53/udp"))
 LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
 SEED = int(os.environ.get("MINIDOCK_CUT_SEED", "1"))
@@ -51,7 +55,8 @@ EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (portsockets, ("hold",)),
     (Kernel, ("settle", "delete_link")),
     (State, ("unlock_files",)),
-    (starting, ("write_files", "spawn", "release", "forget", "let_ports_go")),
+    (starting, ("spawn", "release", "forget", "let_ports_go")),
+    (naming, ("write_files",)),
     (spawn, ("clone",)),
     (detach, ("detach",)),
     (ending, ("signal_process", "wait_gone", "forget")),
@@ -146,7 +151,7 @@ def _live(work: Callable[[App], None], cutter: Cutter, mouth: int) -> None:
 
 
 def create_network(app: App) -> None:
-    networks.create(app, Request("br1", subnets=("172.29.0.0/16",)))
+    networks.create(app, Request("br1", addresses=Wishes(subnets=("172.29.0.0/16",))))
 
 
 def remove_network(app: App) -> None:

@@ -147,7 +147,7 @@ def test_any_text_is_a_moment_with_a_zone_or_refused(text: str) -> None:
         assert error.hint
 
 
-WEB = Container("ab" + "0" * 62, "web", "2025-06-15T02:00:00Z", ("sh",), "n", "front", "h", labels=(("tier", "web"),))
+WEB = Container("ab" + "0" * 62, "web", "2025-06-15T02:00:00Z", ("sh",), "front", "h", labels=(("tier", "web"),))
 NETWORKS = [("front", FRONT.id)]
 
 

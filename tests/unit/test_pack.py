@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from minidock.model.container import Container, End
 from minidock.model.firewall import Chain, Policy, Rule
-from minidock.model.network import Endpoint, Network, Pool
+from minidock.model.network import Attachment, Endpoint, Network, Pool
 from minidock.model.pack import pack, unpack
 from minidock.model.process import Bind
 from minidock.model.record import Record
 from minidock.objects import KINDS, Address, Existing, Netns, Route, RuleSet
 
 RECORDS: dict[str, type[Record]] = {
-    **KINDS, **{kind.__name__: kind for kind in (Container, End, Endpoint, Network, Pool, Bind, Chain, Policy, Rule)}}
+    **KINDS, **{kind.__name__: kind for kind in (Attachment, Container, End, Endpoint, Network, Pool, Bind, Chain,
+                                                 Policy, Rule)}}
 
 
 def there_and_back(value: object) -> object:
@@ -30,7 +31,8 @@ SAMPLES = [
     POOL,
     Network("a" * 64, "br0", "bridge", "now", (POOL,), (("com.docker.network.driver.mtu", "1400"),), internal=True),
     Endpoint("e", "n", "c", "md-c", "veth0", "eth0", "02::", "02::", IPv4Interface("10.0.0.2/24"), None),
-    Container("c" * 64, "web", "now", ("sh", "-c", "echo '한글'"), "n", "br0", "host", binds=(Bind("/a", "/b", True),),
+    Container("c" * 64, "web", "now", ("sh", "-c", "echo '한글'"), "br0", "host",
+              (Attachment("n", "br0", gw_priority=-1),), binds=(Bind("/a", "/b", True),),
               env=("A=1",), labels=(("k", ""),)),
     End(137, "then", "now", "killed", 2),
     Address("why", "md-c", "eth0", IPv6Interface("2001:db8::2/64")),

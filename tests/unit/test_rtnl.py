@@ -79,10 +79,10 @@ CASES = {
     "a link taken down": (rtnl.link(7, up=False), link([], index=7, flags=0, change=1)),
     "a link named by its index": (rtnl.link(7), link([], index=7)),
     "a hairpin port": (
-        rtnl.hairpin(7, True),
+        rtnl.port(7, True),
         link([("IFLA_PROTINFO", {"attrs": [("IFLA_BRPORT_MODE", 1)]})], family=7, index=7)),
     "no hairpin port": (
-        rtnl.hairpin(7, False),
+        rtnl.port(7, False),
         link([("IFLA_PROTINFO", {"attrs": [("IFLA_BRPORT_MODE", 0)]})], family=7, index=7)),
     "a link asked for by name": (rtnl.named_link("eth0"), link([("IFLA_IFNAME", "eth0")])),
     "all links": (rtnl.all_links(), link([])),

@@ -1,0 +1,67 @@
+"""Use cases: `port add` and `port rm` on a container that runs, which Docker cannot do."""
+
+from __future__ import annotations
+
+from minidock.app import publishing, settling
+from minidock.app.context import App
+from minidock.errors import BadRequest, Conflict, NotFound
+from minidock.model.container import Container, Run
+from minidock.model.ports import PortSpec, parse
+
+
+def add(app: App, container: Container, words: tuple[str, ...]) -> None:
+    """Publish more ports, at once and at every later start."""
+    known = set(map(parse, container.ports))
+    for word in words:
+        if parse(word) in known:
+            raise Conflict(f"{word} is published already", f"see: minidock port {container.name}")
+    _change(app, container, container.but(ports=(*container.ports, *words)))
+
+
+def remove(app: App, container: Container, words: tuple[str, ...]) -> None:
+    """Publish these no more. A word is what -p said, or the container's port: 80, 80/udp."""
+    ports = list(container.ports)
+    for word in words:
+        matching = [text for text in ports if _means(word, text)]
+        if not matching:
+            shown = ", ".join(ports) or "none"
+            raise NotFound(f"no public port '{word}' published for {container.name}", f"published are: {shown}")
+        ports = [text for text in ports if text not in matching]
+    _change(app, container, container.but(ports=tuple(ports)))
+
+
+def _means(word: str, text: str) -> bool:
+    asked, given = parse(word), parse(text)
+    return asked == given or (asked == PortSpec(None, 0, 0, given.first, given.last, given.proto))
+
+
+def _change(app: App, before: Container, after: Container) -> None:
+    if before.donor or before.network_mode in ("host", "none"):
+        raise BadRequest(f"container {before.name} has no ports to publish: its network is {before.network_mode}",
+                         "connect it to a network: minidock net connect NETWORK " + before.name)
+    publishing.check(after)
+    with app.state.container_lock(before.id):
+        run = app.state.runs.of(before.id)
+        if app.dry:
+            if run:
+                settling.rehearse(app, after, ())
+            return
+        if run is None or run.state != "running":
+            app.state.containers.change(after)
+            return
+        ways = settling.ways_of(app, before)
+        with app.state.attaching([network for network, _ in ways]):
+            _apply(app, before, after, run)
+
+
+def _apply(app: App, before: Container, after: Container, run: Run) -> None:
+    """The configuration first: what a killed command leaves is settled to it."""
+    with app.state.running.transaction():
+        app.state.runs.unsettle(before.id)
+    app.state.containers.change(after)
+    try:
+        settling.settle(app, after, run)
+    except BaseException:
+        app.state.containers.change(before)
+        settling.settle(app, before, run)
+        raise
