@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from minidock import ipam
 from minidock.app import identity, options
 from minidock.app.context import App, now
-from minidock.dns.files import servers
+from minidock.dns.files import ipv4_servers
 from minidock.drivers import DRIVERS, bridge
 from minidock.errors import BadRequest, Conflict, MinidockError, NotFound
 from minidock.kernel import reading
@@ -137,12 +137,16 @@ def _refuse_extra(request: Request) -> None:
 
 def avoided(app: App) -> list[IPv4Network]:
     """What automatic choice keeps away from: the host's on-link routes and resolvers."""
+    return [*reading.on_link_routes(app.kernel), *map(IPv4Network, resolvers())]
+
+
+def resolvers() -> list[IPv4Address]:
+    """The host's IPv4 name servers."""
     try:
         with open("/etc/resolv.conf") as file:
-            resolvers = [text for text in servers(file.read()) if ":" not in text]
+            return ipv4_servers(file.read())
     except OSError:
-        resolvers = []
-    return [*reading.on_link_routes(app.kernel), *(IPv4Network(text) for text in resolvers)]
+        return []
 
 
 def _build(app: App, network: Network) -> None:

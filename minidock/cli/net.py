@@ -66,10 +66,14 @@ def create(name: str, driver: str, subnets: tuple[str, ...], gateways: tuple[str
     reserved = tuple(dict(pairs(_split(aux))).items())
     request = networks.Request(name, driver, _split(subnets), _split(ip_ranges), _split(gateways), reserved,
                                pairs(options), pairs(labels), internal)
+    from minidock.app import neighbours
+
     with opened(dry_run) as app:
         network = networks.create(app, request)
         if not dry_run:
             click.echo(network.id)
+        for notice in neighbours.of_network(app, network):
+            print(notice, file=sys.stderr)
         tell(app, f"net create {name} · driver {driver}", explain, script)
 
 

@@ -148,6 +148,11 @@ def servers(text: str) -> list[str]:
     return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
 
 
+def ipv4_servers(text: str) -> list[IPv4Address]:
+    """Those that are IPv4 addresses."""
+    return [address for address in map(_address, servers(text)) if isinstance(address, IPv4Address)]
+
+
 def resolv_conf(text: str, path: str) -> str:
     """The file on the default bridge with IPv4, nothing overridden."""
     return legacy(parse(text, path), ipv6=False)
