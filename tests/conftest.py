@@ -15,6 +15,7 @@ import pytest
 
 from minidock.app.context import in_user_namespace
 from minidock.kernel import netns, syscalls
+from tests import beside
 from tests.ground import Host
 
 
@@ -33,11 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only.
+    """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only, those beside other
+    programs where scripts/test could unpack them.
 
     Otherwise they are left out and counted, which is no skip.
     """
     unwanted = {"long"} if os.environ.get("MINIDOCK_TEST_LONG") != "1" else set()
+    unwanted |= {"neighbours"} if not beside.UNPACKED else set()
     unwanted |= {"real_root"} if os.geteuid() == 0 and in_user_namespace() else set()
     left_out = [item for item in items if any(mark.name in unwanted for mark in item.iter_markers())]
     config.hook.pytest_deselected(items=left_out)

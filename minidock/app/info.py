@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from minidock import __version__
+from minidock.app import neighbours
 from minidock.app.context import App
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
@@ -32,6 +33,8 @@ def gather(app: App) -> dict[str, Any]:
         "IPv6": "yes" if facts.ipv6 else "no",
         "User namespace": "yes" if facts.user_namespace else "no",
         "Bridge packets visit iptables": "yes" if _read("/proc/sys/net/bridge/bridge-nf-call-iptables") else "no",
+        "Other firewalls": ", ".join(neighbours.firewalls(app)) or "none",
+        "Network managers": ", ".join(neighbours.managers()) or "none",
         "Playground": os.environ.get("MINIDOCK_PLAYGROUND", "no"),
     }
 

@@ -74,10 +74,14 @@ def create(name: str, driver: str, subnets: tuple[str, ...], ip_ranges: tuple[st
     reserved = tuple(dict(pairs(_split(aux))).items())
     addresses = Wishes(_split(subnets), _split(ip_ranges), _split(gateways), reserved)
     request = networks.Request(name, driver, addresses, pairs(options), pairs(labels), internal, ipv4, ipv6, attachable)
+    from minidock.app import neighbours
+
     with opened(dry_run) as app:
         network = networks.create(app, request)
         if not dry_run:
             click.echo(network.id)
+        for notice in neighbours.of_network(app, network):
+            print(notice, file=sys.stderr)
         tell(app, f"net create {name} · driver {driver}", explain, script)
 
 

@@ -93,13 +93,16 @@ def run(given: dict[str, Any], explain: bool = False, dry_run: bool = False, scr
 
 
 def warn(app: App, container: Container) -> None:
-    """Tell the user whose published ports come to nothing."""
+    """Tell the user whose published ports come to nothing, or further than a host firewall seems to let them."""
     if container.ports or container.publish_all:
-        from minidock.app import publishing
+        from minidock.app import neighbours, publishing
 
-        text = publishing.discarded(container, containers.networks_of(app, container))
+        networks = containers.networks_of(app, container)
+        text = publishing.discarded(container, networks)
         if text:
             print(f"WARNING: {text}", file=sys.stderr)
+        for notice in neighbours.of_ports(app, container):
+            print(notice, file=sys.stderr)
 
 
 def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -> int:

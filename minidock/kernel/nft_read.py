@@ -26,7 +26,7 @@ FAMILIES = {4: 2, 6: 10}  # NFPROTO_IPV4, NFPROTO_IPV6
 TABLES = ("filter", "nat", "raw", "mangle")
 MARK = "minidock:"  # how the comment of every rule of ours begins
 NEWRULE, GETRULE, GETGEN = 0xA06, 0xA07, 0xA10
-_GETTABLE, _GETCHAIN = 0xA01, 0xA04
+_GETTABLE, GETCHAIN = 0xA01, 0xA04
 _FAMILY_NAMES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 _VERSIONS = {number: version for version, number in FAMILIES.items()}
 _POLICIES = ("DROP", "ACCEPT")
@@ -78,7 +78,7 @@ def policy(socket: NetlinkSocket, family: int, table: str, chain: str) -> str | 
 def chains_among(socket: NetlinkSocket, places: Sequence[Place]) -> dict[Place, str]:
     """Those of these chains that exist, with the policy of a base chain and "" for others."""
     bodies = [header(FAMILIES[family]) + named(1, table) + named(3, chain) for family, table, chain in places]
-    answers = zip(places, ask_each(socket, _GETCHAIN, bodies), strict=True)
+    answers = zip(places, ask_each(socket, GETCHAIN, bodies), strict=True)
     return {place: _POLICIES[found[5][3]] if 5 in found else "" for place, found in answers if found}
 
 
@@ -189,7 +189,7 @@ def _tables(socket: NetlinkSocket) -> list[tuple[str, ...]]:
 
 
 def _chains(socket: NetlinkSocket) -> list[tuple[str, ...]]:
-    return sorted(_chain(body) for _, body in socket.ask(_GETCHAIN, DUMP, header(0)))
+    return sorted(_chain(body) for _, body in socket.ask(GETCHAIN, DUMP, header(0)))
 
 
 def _chain(body: bytes) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _socket import if_indextoname
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 
 from minidock.kernel import procsys, rtnl
@@ -14,13 +15,26 @@ _MAIN_TABLE, _LINK_SCOPE, _UNICAST = 254, 253, 1
 
 def on_link_routes(kernel: Kernel) -> list[IPv4Network]:
     """The destinations of the host's IPv4 on-link routes (no gateway, scope link)."""
+    return [destination for destination, _ in on_link_devices(kernel)]
+
+
+def on_link_devices(kernel: Kernel) -> list[tuple[IPv4Network, str]]:
+    """The same, each with the device it is on."""
     found = []
     for _, body in kernel.route().ask(rtnl.GETROUTE, DUMP, rtnl.all_routes(4)):
         length, table, scope, kind = body[1], body[4], body[6], body[7]
-        destination = attributes(body, 12).get(1)
-        if destination and (table, scope, kind) == (_MAIN_TABLE, _LINK_SCOPE, _UNICAST):
-            found.append(IPv4Network((destination, length)))
+        route = attributes(body, 12)
+        if 1 in route and 4 in route and (table, scope, kind) == (_MAIN_TABLE, _LINK_SCOPE, _UNICAST):
+            found.append((IPv4Network((route[1], length)), _name(int.from_bytes(route[4], "little"))))
     return found
+
+
+def _name(index: int) -> str:
+    """A device's name; "" if it has gone meanwhile."""
+    try:
+        return if_indextoname(index)
+    except OSError:
+        return ""
 
 
 def bridge_found(kernel: Kernel, network: Network) -> Found:

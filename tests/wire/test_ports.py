@@ -196,7 +196,8 @@ def remembered(port: int) -> bool:
     """Does connection tracking know a flow to that port?"""
     kernel = Kernel()
     try:
-        return any(struct.pack(">H", port) in found[1] for found in conntrack._all(kernel.netfilter(), bytes((2, 0, 0, 0))))
+        flows = conntrack._all(kernel.netfilter(), bytes((2, 0, 0, 0)))
+        return any(struct.pack(">H", port) in found[1] for found in flows)
     finally:
         kernel.close()
 
