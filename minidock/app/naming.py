@@ -82,7 +82,7 @@ def write_rows(app: App, container: Container, ways: Ways, run: Run, port: int) 
     names.leave(container.id)
     for network, end in ways:
         if named(network):
-            names.enter(network.id, container.id, container.dns_names(end.attachment), _ip(end.address),
+            names.enter(network.id, container.id, container.dns_names(container.asked_of(end)), _ip(end.address),
                         _ip(end.address6))
 
 
@@ -91,11 +91,11 @@ def _client(container: Container, ways: Ways) -> Client:
     from minidock.dns.zones import Client
 
     conf = _resolver_conf(container)
-    usable = {network.id for network, _ in ways if named(network)}
+    usable = {network.id: network.name for network, _ in ways if named(network)}
     ends = [end for end in by_gateway(end for _, end in ways) if end.network in usable]
-    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for end in ends for word in end.attachment.links
-                  for target, _, alias in (word.partition(":"),))
-    return Client(container.id, tuple((end.network, end.attachment.name) for end in ends), links,
+    words = [word.partition(":") for end in ends for word in container.asked_of(end).links]
+    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for target, _, alias in words)
+    return Client(container.id, tuple((end.network, usable[end.network]) for end in ends), links,
                   files.upstreams(conf), conf.ndots, not any(end.gateway or end.gateway6 for _, end in ways))
 
 
@@ -188,7 +188,7 @@ def _hosts(app: App, container: Container, ways: Ways) -> str:
 
 def _linked(app: App, container: Container, end: Endpoint) -> Iterator[tuple[str, str]]:
     """The legacy links of the default network: lines of /etc/hosts, true while the other runs (docker --link)."""
-    for word in end.attachment.links:
+    for word in container.asked_of(end).links:
         target, _, alias = word.partition(":")
         other = app.state.containers.find(target)
         found = [one for one in app.state.runs.endpoints(container_id=other.id) if one.network == end.network]

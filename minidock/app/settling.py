@@ -109,6 +109,6 @@ def _follow(app: App, container: Container, ways: Ways) -> None:
     """Its files, and what its configuration says, are those of now."""
     naming.rewrite_hosts(app, container, ways)
     naming.rewrite_resolv_conf(app, container, ways)
-    attachments = tuple(end.attachment for _, end in ways)
+    attachments = tuple(container.asked_of(end) for _, end in ways)
     if container.attachments != attachments:
         app.state.containers.change(container.but(attachments=attachments))

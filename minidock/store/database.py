@@ -77,6 +77,16 @@ class Database:
                 self._create(schema)
             version = self._version()
         self._check(version)
+        if version != SCHEMA:
+            self._migrate()
+
+    def _migrate(self) -> None:
+        from minidock.store.migration import migrate  # once in the life of a database
+
+        with locked(self.path + ".lock"):
+            version = self._version()
+            if version != SCHEMA:
+                migrate(self.sql, int(version or SCHEMA))
 
     def _connect(self) -> None:
         self.sql = sqlite3.connect(self.path, isolation_level=None, timeout=20)
