@@ -223,7 +223,7 @@ def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached
     app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
     found = how.spawn(process, directory, container, app.state.run if port or relayed(ways) else "")
     try:
-        _let_go(app, container, ways, found, port)
+        _let_go(app, container, ways, found, port, process)
     except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
         signal_process(found.pid, found.pid_started, signal.SIGKILL)
         wait_gone(found.pid, found.pid_started, 10)
@@ -243,13 +243,14 @@ def _process(app: App, container: Container) -> Process:
     return process_of(container, sharing.donor_of(app, container).netns)
 
 
-def _let_go(app: App, container: Container, ways: Ways, found: Started, port: int) -> None:
+def _let_go(app: App, container: Container, ways: Ways, found: Started, port: int,
+            process: Process) -> None:
     run = Run("running", found.pid, found.pid_started, found.monitor, found.monitor_started, "", 0)
     with app.state.running.transaction():
         app.state.runs.started(container, run)
         naming.write_rows(app, container, ways, run, port)
     naming.attend(app, container, port, relayed(ways))
-    app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
+    _tell_process(app, container, process)
     try:
         release(found.go, found.failure)
     except CannotRun as error:
@@ -259,10 +260,11 @@ def _let_go(app: App, container: Container, ways: Ways, found: Started, port: in
 _PROCESS_WHY = "The container's process: its own pid, mount, uts and ipc namespaces, Docker's capabilities."
 
 
-def process_words(container: Container) -> tuple[str, ...]:
+def _tell_process(app: App, container: Container, process: Process) -> None:
     """The process as one command a person could type."""
-    inside = ("ip", "netns", "exec", container.netns) if container.netns else ()
-    return (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+    inside = ("ip", "netns", "exec", os.path.basename(process.netns)) if process.netns else ()
+    words = (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+    app.story.tell_process(container.scope, words, f"process of {container.name}", _PROCESS_WHY)
 
 
 def process_of(container: Container, netns: str = "") -> Process:
@@ -296,4 +298,4 @@ def _rehearse(app: App, container: Container, nets: Networks) -> None:
 
         ways = publishing.rehearse(app, container, ways)
     _build(app, container, ways)
-    app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
+    _tell_process(app, container, _process(app, container))

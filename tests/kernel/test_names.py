@@ -113,7 +113,7 @@ def test_files(named: Host) -> None:
 @pytest.mark.parametrize(("flags", "words"), [
     (("--dns", "nobody"), "nobody is not an ip address"),
     (("--add-host", "db"), 'bad format for add-host: "db"'),
-    (("--net", "bridge", "--network-alias", "x"), "network-scoped aliases are only supported for user-defined"),
+    (("--net", "bridge"), "cannot attach both user-defined and non-user-defined network-modes"),
 ])
 def test_refused(named: Host, flags: tuple[str, ...], words: str) -> None:
     before = named.picture()
@@ -122,3 +122,9 @@ def test_refused(named: Host, flags: tuple[str, ...], words: str) -> None:
     assert words in done.stderr
     assert "hint:" in done.stderr
     assert named.picture() == before
+
+
+def test_aliases_are_for_networks_of_the_user_s(named: Host) -> None:
+    done = named.minidock("run", "--net", "bridge", "--network-alias", "x", "true", check=False)
+    assert done.returncode == 125
+    assert "network-scoped aliases are only supported for user-defined" in done.stderr
