@@ -20,7 +20,7 @@ from minidock.dns import bell
 from minidock.dns.desk import Desk, Ready
 from minidock.dns.loop import Loop
 from minidock.dns.service import Service
-from minidock.dns.tables import Reader, Resolver, Tables
+from minidock.dns.tables import Change, Reader, Resolver
 from minidock.dns.zones import Zones
 from minidock.store.locks import locked
 
@@ -41,7 +41,8 @@ class Server:
         self._reader = Reader(run_directory)
         self._services: dict[str, Service] = {}
         self._troubles: dict[str, str] = {}  # container -> why it has no service
-        self._tables = Tables()
+        self._resolvers: dict[str, Resolver] = {}
+        self._zones = Zones()
         self._grace_until = time.monotonic() + LINGER_SECONDS
         self._bell = bell.hung(run_directory)
         self._loop.watch(self._bell, self._rung)
@@ -53,43 +54,57 @@ class Server:
         while not self._over():
             self._loop.turn()
 
-    def refresh(self) -> None:
-        """Make all as it is written; what cannot be done is tried again at the next tick."""
+    def refresh(self, only: str = "") -> None:
+        """Make all, or one container, as it is written; what cannot be done is tried again at the next tick."""
         try:
-            changed = self._reader.changed() or not self._reader.there()
-            if changed:
-                self._tables = self._reader.read()
+            if self._reader.changed() or not self._reader.there():
+                self._apply(self._reader.change(only))
         except sqlite3.Error as error:  # a moment's trouble: what we know stays true
             print(f"cannot read {self._reader.path}: {error}", file=sys.stderr, flush=True)
             return
-        if self._tables.resolvers:
+        if self._resolvers:
             self._grace_until = time.monotonic() + LINGER_SECONDS
-        if changed or self._troubles or len(self._services) < len(self._tables.resolvers):
-            self._settle()
+        for container in tuple(self._troubles):
+            self._provide(container)
 
-    def _settle(self) -> None:
+    def _apply(self, change: Change) -> None:
         """Close what is no longer written, open what is new, and give all of them the names of now."""
-        wanted = {row.container: row for row in self._tables.resolvers}
-        self._troubles.clear()
-        for container, service in tuple(self._services.items()):
-            row = wanted.get(container)
-            if row is None or not service.serves(row):
-                service.close()
-                del self._services[container]
-        names = Zones(self._tables.names)
-        shared: dict[object, Ready] = {}
-        for row in self._tables.resolvers:
-            ready = shared.setdefault((row.client.networks, row.client.links), {})
-            self._provide(row, Desk(names, row.client, ready))
+        self._zones.replace(change.containers, change.names)
+        now = {row.container: row for row in change.resolvers}
+        for container in change.containers:
+            self._resolvers.pop(container, None)
+            self._troubles.pop(container, None)
+            if container in now:
+                self._resolvers[container] = now[container]
+            self._provide(container)
+        if change.containers:
+            self._forget_answers()
 
-    def _provide(self, row: Resolver, desk: Desk) -> None:
-        if row.container in self._services:
-            self._services[row.container].desk = desk
+    def _provide(self, container: str) -> None:
+        """The container has the service that its row asks for, or a trouble."""
+        row, service = self._resolvers.get(container), self._services.get(container)
+        if service and row and service.serves(row):
+            service.desk = Desk(self._zones, row.client, {})
             return
+        if service:
+            service.close()
+            del self._services[container]
+        if row:
+            self._open(row)
+
+    def _open(self, row: Resolver) -> None:
         try:
-            self._services[row.container] = Service(self._loop, row, desk)
+            self._services[row.container] = Service(self._loop, row, Desk(self._zones, row.client, {}))
+            self._troubles.pop(row.container, None)
         except OSError as error:
             self._troubles[row.container] = f"127.0.0.11:{row.port} in {row.netns}: {error.strerror}"
+
+    def _forget_answers(self) -> None:
+        """What was found before may be wrong now; those who see the same share what they find from here on."""
+        shared: dict[object, Ready] = {}
+        for service in self._services.values():
+            client = service.desk.client
+            service.desk.ready = shared.setdefault((client.networks, client.links), {})
 
     def _tick(self) -> None:
         self._loop.patience_of(TICK_SECONDS).start(self, self._ticked)
@@ -104,7 +119,8 @@ class Server:
         with contextlib.suppress(OSError):
             while True:
                 rang.append(self._bell.recvfrom(256))
-        self.refresh()
+        for container in {container for container, _ in rang}:
+            self.refresh(container.decode("utf-8", "replace"))
         for container, ringer in rang:
             trouble = self._troubles.get(container.decode("utf-8", "replace"), "")
             if ringer:
@@ -113,13 +129,13 @@ class Server:
 
     def _over(self) -> bool:
         """Is nobody left to serve? Asked last behind the lock of all writers, so that no new row is overlooked."""
-        if self._tables.resolvers or time.monotonic() < self._grace_until:
+        if self._resolvers or time.monotonic() < self._grace_until:
             return False
         with contextlib.ExitStack() as writers:
             if self._reader.there():
                 writers.enter_context(locked(f"{self._reader.path}.lock"))
                 self.refresh()
-            if self._tables.resolvers:
+            if self._resolvers:
                 return False
             bell.taken_down(self._run)
             os._exit(0)  # with it goes our own lock, before that of the writers: the next command starts a new server

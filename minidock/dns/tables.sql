@@ -16,3 +16,4 @@ CREATE TABLE IF NOT EXISTS names (
     address6  TEXT NOT NULL DEFAULT '',
     UNIQUE (network, container, name)
 );
+CREATE INDEX IF NOT EXISTS name_container ON names (container);
