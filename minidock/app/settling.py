@@ -35,10 +35,10 @@ def settle(app: App, container: Container, run: Run) -> None:
     sockets: list[int] = []
     try:
         ways = _written(app, container, run, halves, before, sockets)
-        app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
         _hold(app, container, run, ways, sockets)
     finally:
         close(*sockets)
+    app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
     _follow(app, container, ways)
     with app.state.running.transaction():
         app.state.runs.unsettle(container.id, False)
@@ -100,7 +100,9 @@ def _hold(app: App, container: Container, run: Run, ways: Ways, sockets: list[in
                 if place[0] != "sctp"]  # those are not listed where we look
     directory = app.state.directory(container)
     errands.hold(directory, sockets)
-    errands.drop(directory, [fd for place, fd in present.items() if place not in wanted])
+    surplus = [fd for place, fd in present.items() if place not in wanted]
+    errands.drop(directory, surplus)
+    portsockets.until_closed(run.monitor, surplus)  # the rows say already that these ports are free
     if app.state.names.served(container.id) or app.state.relays.served(container.id):
         errands.guard(directory, app.state.run)
 

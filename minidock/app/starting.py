@@ -54,7 +54,7 @@ class Attached:
         """What this process does as the container's monitor besides passing on its words."""
         from minidock.sandbox.pump import Duties
 
-        return Duties(self.guard, self.channel, naming.guard)
+        return Duties(self.guard, self.channel, self.sockets, naming.guard)
 
     def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
         """The waiting process; its monitor is this process."""

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import struct
+import time
 from _socket import (
     AF_INET,
     AF_INET6,
@@ -22,7 +23,7 @@ from _socket import (
     SOL_SOCKET,
     socket,
 )
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from minidock.model.ports import Address, Place
@@ -99,6 +100,14 @@ def _address(text: str) -> Address:
 def bound() -> dict[str, Place]:
     """The places of all bound sockets of this host, by `socket:[INODE]`."""
     return {f"socket:[{inode}]": place for place, inode in _listed()}
+
+
+def until_closed(pid: int, descriptors: Collection[int]) -> None:
+    """Wait until a process has closed them, but not long: it may have no ears."""
+    for _ in range(100):
+        if not any(os.path.lexists(f"/proc/{pid}/fd/{number}") for number in descriptors):
+            return
+        time.sleep(0.005)
 
 
 def held_by(pid: int, among: Mapping[str, Place]) -> dict[Place, int]:
