@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from minidock.drivers import bridge, host, null
+from minidock.drivers import bridge, host, ipvlan, macvlan, null
 
-DRIVERS: dict[str, ModuleType] = {"bridge": bridge, "host": host, "null": null}
+DRIVERS: dict[str, ModuleType] = {"bridge": bridge, "macvlan": macvlan, "ipvlan": ipvlan, "host": host,
+                                  "null": null}

@@ -8,12 +8,13 @@ Pure: (network, endpoint, facts) to plans; same arguments, same plan.
 
 from __future__ import annotations
 
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 
+from minidock.drivers.guest import dressed
 from minidock.firewall import bridge as firewall
 from minidock.firewall.ports import port_rules
 from minidock.model.firewall import Policy
-from minidock.model.network import BOTH, Endpoint, Facts, Network, Way, gateway_endpoint
+from minidock.model.network import BOTH, OPTION_PREFIX, Endpoint, Facts, Network, Way, gateway_endpoint
 from minidock.objects import (
     Address,
     Alias,
@@ -30,10 +31,12 @@ from minidock.objects import (
     Veth,
 )
 
-OPTIONS = ("bridge.name", "bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.gateway_mode_ipv4",
-           "bridge.gateway_mode_ipv6", "bridge.host_binding_ipv4", "bridge.inhibit_ipv4", "bridge.ipv6_relay",
-           "bridge.trusted_host_interfaces", "host_ipv4", "host_ipv6", "driver.mtu", "container_iface_prefix",
-           "enable_ipv4", "enable_ipv6")
+KIND = "bridge"
+OPTIONS = tuple(OPTION_PREFIX + key for key in (
+    "bridge.name", "bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.gateway_mode_ipv4",
+    "bridge.gateway_mode_ipv6", "bridge.host_binding_ipv4", "bridge.inhibit_ipv4", "bridge.ipv6_relay",
+    "bridge.trusted_host_interfaces", "host_ipv4", "host_ipv6", "driver.mtu", "container_iface_prefix", "enable_ipv4",
+    "enable_ipv6"))
 
 
 def inhibited(net: Network, version: int) -> bool:
@@ -150,13 +153,7 @@ def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
              why=f"A virtual cable: one end in the bridge, the other is the container's {end.guest_ifname}."),
         Alias(dev=end.host_ifname, text=f"minidock:{end.scope}", why="So that `ip link` tells whose cable it is."),
         _port(net, end, facts),
-        *_guest_settings(end, facts),
-        *(Address(netns=end.netns, dev=end.guest_ifname, interface=interface,
-                  why="The address leased to this container; with it comes the route to its neighbours.")
-          for interface in end.interfaces),
-        *(Address(netns=end.netns, dev=end.guest_ifname, interface=ip_interface(f"{text}/{64 if ':' in text else 16}"),
-                  why="A link-local address, as asked for.") for text in end.attachment.link_local),
-        Up(netns=end.netns, dev=end.guest_ifname, why="The guest's end is switched on."),
+        *dressed(end, facts),
         Announcement(netns=end.netns, dev=end.guest_ifname, mac=end.guest_mac, port=end.host_ifname,
                      why="Set once more, the MAC is announced: nobody keeps an older one for this address."),
     )
@@ -168,32 +165,6 @@ def _port(net: Network, end: Endpoint, facts: Facts) -> BridgePort:
                       why="enable_icc=false without br_netfilter: isolated ports of a bridge never talk to each other."
                       if apart else
                       "Lets a container reach its own published port: the frame goes back where it came from.")
-
-
-def _guest_settings(end: Endpoint, facts: Facts) -> Plan:
-    """The guest interface's settings: what its families need, then what the user asked for."""
-    def setting(key: str, value: str, why: str) -> Sysctl:
-        return Sysctl(netns=end.netns, key=key, value=value, why=why)
-
-    name = end.guest_ifname
-    four = (setting(f"net.ipv4.conf.{name}.arp_notify", "1",
-                    "When its MAC is set, the kernel announces it: a gratuitous ARP."),) if end.address else ()
-    six: Plan = ()
-    if end.address6:
-        six = (setting(f"net.ipv6.conf.{name}.disable_ipv6", "0", "The network has IPv6, so the interface has it."),
-               setting(f"net.ipv6.conf.{name}.ndisc_notify", "1",
-                       "When its MAC is set, the kernel announces it: an unsolicited neighbour advertisement."))
-    elif facts.ipv6:
-        six = (setting(f"net.ipv6.conf.{name}.disable_ipv6", "1",
-                       "The network has no IPv6, so the interface has none."),)
-    return (*six, *four, *(setting(key, value, "Asked for by endpoint.sysctls.") for key, value in sysctls_of(end)))
-
-
-def sysctls_of(end: Endpoint) -> tuple[tuple[str, str], ...]:
-    """The option endpoint.sysctls: `net.ipv4.conf.IFNAME.log_martians=1,…`, the interface's name put in."""
-    words = end.attachment.option("endpoint.sysctls").split(",")
-    pairs = (word.strip().partition("=") for word in words if word.strip())
-    return tuple((key.replace("IFNAME", end.guest_ifname), value) for key, _, value in pairs)
 
 
 def exits(ways: tuple[Way, ...], facts: Facts) -> Plan:
@@ -230,4 +201,5 @@ def _way_out(end: Endpoint | None, version: int) -> Plan:
         return ()
     everything = ip_network("0.0.0.0/0" if version == 4 else "::/0")
     return (Route(netns=end.netns, dev=end.guest_ifname, destination=everything, via=end.gateway_of(version),
-                  why="Everything that is not a neighbour goes to the bridge's address: the host routes it on."),)
+                  why="Everything that is not a neighbour goes to the gateway, which sends it on." if not end.onlink else
+                  "The parent's host routes for this container: everything goes there without asking for an address."),)

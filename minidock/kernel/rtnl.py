@@ -17,7 +17,7 @@ NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 
 UP = 1
 AF_INET, AF_INET6, AF_BRIDGE = 2, 10, 7
-_ADDRESS, _IFNAME, _MTU, _MASTER, _PROTINFO, _LINKINFO, _IFALIAS, _GROUP, _NET_NS_FD = 1, 3, 4, 10, 12, 18, 20, 27, 28
+_ADDRESS, _IFNAME, _MTU, _LINK, _MASTER, _PROTINFO, _LINKINFO, _IFALIAS, _GROUP, _NET_NS_FD = 1, 3, 4, 5, 10, 12, 18, 20, 27, 28
 _KIND, _DATA, _NESTED = 1, 2, 0x8000
 _NODAD = 0x02
 
@@ -79,6 +79,30 @@ def veth(host: str, host_mac: str, guest: str, guest_mac: str, guest_netns_fd: i
     if master:
         head += attribute(_MASTER, _u32(master))
     return head + _link_kind("veth", attribute(1 | _NESTED, peer))
+
+
+def upper(name: str, kind: str, data: bytes, parent: int, netns_fd: int, mac: str, mtu_bytes: int,
+          group: int) -> bytes:
+    """A new link that stands on a parent (0: on none), born in the namespace behind the descriptor (-1: in ours)."""
+    body = _ifinfo.pack(0, 0, 0, 0, 0) + _link_fields(name, mac, mtu_bytes, group)
+    body += attribute(_LINK, _u32(parent)) if parent else b""
+    body += attribute(_NET_NS_FD, _u32(netns_fd)) if netns_fd >= 0 else b""
+    return body + _link_kind(kind, data)
+
+
+def macvlan(mode: int) -> bytes:
+    """IFLA_MACVLAN_MODE."""
+    return attribute(1, _u32(mode))
+
+
+def ipvlan(mode: int, flags: int) -> bytes:
+    """IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS."""
+    return attribute(1, struct.pack("=H", mode)) + attribute(2, struct.pack("=H", flags))
+
+
+def vlan(number: int) -> bytes:
+    """IFLA_VLAN_ID."""
+    return attribute(1, struct.pack("=H", number))
 
 
 def link(index: int, up: bool | None = None, alias: str | None = None, mac: str = "") -> bytes:

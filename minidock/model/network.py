@@ -37,7 +37,7 @@ class Network(Record):
     name: str
     driver: str
     created: str  # RFC 3339, nanoseconds
-    pools: tuple[Pool, ...] = ()  # at most one for each family
+    pools: tuple[Pool, ...] = ()  # at most one for each family, but macvlan and ipvlan may have more
     options: tuple[tuple[str, str], ...] = ()  # as given, full keys
     labels: tuple[tuple[str, str], ...] = ()
     internal: bool = False
@@ -46,6 +46,8 @@ class Network(Record):
     ipv4: bool = True
     ipv6: bool = False
     attachable: bool = False  # means nothing here; kept and shown, as in Docker
+    parent: str = ""  # the interface that macvlan and ipvlan stand on
+    parent_kind: str = ""  # found, vlan (made by us for all who name it), dummy (made for this network)
 
     @property
     def short(self) -> str:
@@ -61,6 +63,30 @@ class Network(Record):
         """An option by its key without `com.docker.network.`."""
         return dict(self.options).get(OPTION_PREFIX + key, default)
 
+    def plain_option(self, key: str, default: str = "") -> str:
+        """An option without a prefix: parent, macvlan_mode."""
+        return dict(self.options).get(key, default)
+
+    @property
+    def closed(self) -> bool:
+        """Has it no way out: is it internal, or does its parent lead nowhere?"""
+        return self.internal or self.parent_kind == "dummy"
+
+    @property
+    def onlink(self) -> bool:
+        """Do its packets leave without a gateway's address? In ipvlan's l3 modes the parent's host routes."""
+        return self.driver == "ipvlan" and self.plain_option("ipvlan_mode") in ("l3", "l3s") and not self.closed
+
+    @property
+    def host_access(self) -> bool:
+        """Has the host a link of its own on the parent, to reach its containers?"""
+        return self.plain_option("host_access") == "true"
+
+    @property
+    def shim(self) -> str:
+        """That link."""
+        return f"mh-{self.short}"
+
     @property
     def device(self) -> str:
         """The bridge device."""
@@ -72,8 +98,12 @@ class Network(Record):
         return tuple(version for version in BOTH if self.pool(version))
 
     def pool(self, version: int) -> Pool | None:
-        """Its pool of a family."""
-        return next((pool for pool in self.pools if pool.subnet.version == version), None)
+        """Its (first) pool of a family."""
+        return next(iter(self.pools_of(version)), None)
+
+    def pools_of(self, version: int) -> tuple[Pool, ...]:
+        """Its pools of a family; bridge networks have one at most."""
+        return tuple(pool for pool in self.pools if pool.subnet.version == version)
 
     def gateway_interface(self, version: int) -> Interface | None:
         """The gateway's address with the subnet's length: what the bridge device gets."""
@@ -128,6 +158,7 @@ class Endpoint(Record):
     gateway6: IPv6Address | None = None
     attachment: Attachment = Attachment("", "")
     internal: bool = False  # its network is
+    onlink: bool = False  # its default route needs no gateway's address
 
     @property
     def scope(self) -> str:
@@ -152,6 +183,10 @@ class Endpoint(Record):
         """Its gateway of a family."""
         return self.gateway if version == 4 else self.gateway6
 
+    def leads_out(self, version: int) -> bool:
+        """Can packets of a family leave the sandbox by it?"""
+        return bool(self.gateway_of(version) or (self.onlink and self.interface(version)))
+
     @property
     def published(self) -> tuple[PortBinding, ...]:
         """The ports that the host offers."""
@@ -172,12 +207,12 @@ def by_gateway(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     Highest gw-priority first, internal networks last, those with both gateways before the others, then by name.
     """
     return tuple(sorted(endpoints, key=lambda end: (
-        -end.attachment.gw_priority, end.internal, not (end.gateway and end.gateway6), end.attachment.name)))
+        -end.attachment.gw_priority, end.internal, not (end.leads_out(4) and end.leads_out(6)), end.attachment.name)))
 
 
 def gateway_endpoint(endpoints: Iterable[Endpoint], version: int) -> Endpoint | None:
     """The endpoint that a family's packets leave by."""
-    return next((end for end in by_gateway(endpoints) if end.gateway_of(version)), None)
+    return next((end for end in by_gateway(endpoints) if end.leads_out(version)), None)
 
 
 class Found(Record):

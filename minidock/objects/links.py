@@ -97,11 +97,11 @@ class Existing(KernelObject):
     """A device somebody else made and we use: checked, never deleted."""
 
     name: str
-    kind: str
+    kind: str  # "": any
 
     def create(self, kernel: Kernel) -> None:
         link = kernel.link("", self.name)
-        if link.kind != self.kind:
+        if self.kind and link.kind != self.kind:
             raise Conflict(f"existing interface {self.name} is not a {self.kind}",
                            f"see it with: ip -d link show {self.name}")
 
@@ -110,10 +110,11 @@ class Existing(KernelObject):
 
     def exists(self, kernel: Kernel) -> bool:
         link = find(kernel, "", self.name)
-        return bool(link and link.kind == self.kind)
+        return bool(link and (not self.kind or link.kind == self.kind))
 
     def shell(self) -> tuple[str, ...]:
-        return (f"ip link show {self.name} type {self.kind}",)
+        kind = f" type {self.kind}" if self.kind else ""
+        return (f"ip link show {self.name}{kind}",)
 
     def shell_undo(self) -> tuple[str, ...]:
         return ()
@@ -242,14 +243,15 @@ class Announcement(KernelObject):
     netns: str
     dev: str
     mac: str
-    port: str  # the host end of the cable
+    port: str = ""  # the host end of the cable, if it is one in a bridge
 
     @property
     def home(self) -> str:
         return self.netns
 
     def create(self, kernel: Kernel) -> None:
-        kernel.link("", self.port)
+        if self.port:
+            kernel.link("", self.port)
         kernel.route(self.netns).request(rtnl.NEWLINK, 0, rtnl.link(kernel.index(self.netns, self.dev), mac=self.mac))
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
