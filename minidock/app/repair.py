@@ -92,8 +92,8 @@ def _unfinished_scopes(app: App) -> list[Repaired]:
     """Scopes of containers that have no row any more, and of networks whose rebuilding was cut."""
     repaired = []
     for scope, _ in app.state.journal.scopes("building", "razing"):
-        kind, _, short = scope.partition("/")
-        with app.state.free_lock(kind, short.partition("/")[0]) as free:
+        kind, _, rest = scope.partition("/")
+        with app.state.free_lock(kind, "" if kind == "host" else rest.partition("/")[0]) as free:
             if free and scope in dict(app.state.journal.scopes("building", "razing")):  # it may be built by now
                 app.engine.raze(scope)
                 repaired.append(Repaired(scope, "was left half done: removed"))
