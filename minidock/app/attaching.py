@@ -113,6 +113,9 @@ def check(attachment: Attachment, network: Network) -> None:
     """Whether the network can give what is asked of it."""
     if not network.user_defined:
         _refuse_settings(attachment, network)
+    if network.driver == "ipvlan" and attachment.mac:
+        raise BadRequest("ipvlan interfaces do not support custom mac address assignment",
+                         "all of them share their parent's: leave out --mac-address, or use -d macvlan")
     _check_mac(attachment.mac)
     for text, version in ((attachment.ip, 4), (attachment.ip6, 6)):
         if text:
@@ -145,14 +148,14 @@ def _check_mac(mac: str) -> None:
 def _check_address(text: str, version: int, network: Network) -> None:
     flag = "--ip" if version == 4 else "--ip6"
     address = ipam.parse_address(text, f"IPv{version} address", version)
-    pool = network.pool(version)
-    if pool is None:
+    subnets = [pool.subnet for pool in network.pools_of(version)]
+    if not subnets:
         raise BadRequest(f"invalid endpoint settings:\nno configured subnet contains IP address {address}",
                          f"network {network.name} has no IPv{version}; make one that has"
                          + (": minidock net create mynet --ipv6" if version == 6 else ""))
-    if address not in pool.subnet:
+    if not any(address in subnet for subnet in subnets):
         raise BadRequest(f"invalid endpoint settings:\nno configured subnet contains IP address {address}",
-                         f"choose an {flag} inside {pool.subnet}, the subnet of {network.name}")
+                         f"choose an {flag} inside {' or '.join(map(str, subnets))}, the subnet of {network.name}")
 
 
 def _check_link_local(text: str) -> None:

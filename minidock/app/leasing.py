@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 
 from minidock import ipam
 from minidock.app import identity
@@ -27,19 +27,16 @@ def endpoint(app: App, container: Container, network: Network, attachment: Attac
         identity.new_id(f"endpoint/{purpose}"), network.id, container.id, container.netns, identity.ifname(purpose),
         _guest_ifname(network, attachment, others), identity.mac(f"host/{purpose}"),
         attachment.mac.replace("-", ":").lower() or identity.mac(f"guest/{purpose}"),
-        IPv4Interface(four) if four else None, _gateway4(network),
-        address6=IPv6Interface(six) if six else None, gateway6=_gateway6(network),
-        attachment=attachment, internal=network.internal)
+        IPv4Interface(four) if four else None, _gateway(network, four),  # type: ignore[arg-type]
+        address6=IPv6Interface(six) if six else None, gateway6=_gateway(network, six),  # type: ignore[arg-type]
+        attachment=attachment, internal=network.closed, onlink=network.onlink)
 
 
-def _gateway4(network: Network) -> IPv4Address | None:
-    pool = network.pool(4)
-    return IPv4Address(int(pool.gateway)) if pool and pool.gateway and not network.internal else None
-
-
-def _gateway6(network: Network) -> IPv6Address | None:
-    pool = network.pool(6)
-    return IPv6Address(int(pool.gateway)) if pool and pool.gateway and not network.internal else None
+def _gateway(network: Network, address: str) -> Address | None:
+    """The gateway of the pool that an address is from; None: there is no way out."""
+    if not address or network.closed or network.onlink:
+        return None
+    return next(pool.gateway for pool in network.pools if ip_interface(address).ip in pool.subnet)
 
 
 def _guest_ifname(network: Network, attachment: Attachment, others: Iterable[str]) -> str:
@@ -53,17 +50,21 @@ def _guest_ifname(network: Network, attachment: Attachment, others: Iterable[str
 
 def _leased(app: App, container: Container, network: Network, attachment: Attachment, version: int) -> str:
     """The address with its length, as text; "" where the network has no such family."""
-    pool = network.pool(version)
-    if pool is None:
+    pools = network.pools_of(version)
+    if not pools:
         return ""
     taken = _taken(app, container, network, version)
     asked = attachment.ip if version == 4 else attachment.ip6
-    address = _static(app, ip_address(asked), pool, taken) if asked else ipam.lowest_free(pool, taken)
-    if address is None:
-        raise PoolExhausted(
-            f"no available IPv{version} addresses on this network's address pools: {network.name} ({network.id})"
-            f"{_holders(app, taken)}", "stop one, or make a larger network: minidock net create NAME --subnet CIDR")
-    return f"{address}/{pool.subnet.prefixlen}"
+    if asked:
+        pool = next(pool for pool in pools if ip_address(asked) in pool.subnet)
+        return f"{_static(app, ip_address(asked), pool, taken)}/{pool.subnet.prefixlen}"
+    for pool in pools:  # the first with room
+        address = ipam.lowest_free(pool, taken)
+        if address is not None:
+            return f"{address}/{pool.subnet.prefixlen}"
+    raise PoolExhausted(
+        f"no available IPv{version} addresses on this network's address pools: {network.name} ({network.id})"
+        f"{_holders(app, taken)}", "stop one, or make a larger network: minidock net create NAME --subnet CIDR")
 
 
 def _taken(app: App, container: Container, network: Network, version: int) -> dict[int, str]:

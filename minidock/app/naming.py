@@ -95,8 +95,9 @@ def _client(container: Container, ways: Ways) -> Client:
     ends = [end for end in by_gateway(end for _, end in ways) if end.network in usable]
     words = [word.partition(":") for end in ends for word in container.asked_of(end).links]
     links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for target, _, alias in words)
+    closed = not any(end.leads_out(version) for _, end in ways for version in (4, 6))
     return Client(container.id, tuple((end.network, usable[end.network]) for end in ends), links,
-                  files.upstreams(conf), conf.ndots, not any(end.gateway or end.gateway6 for _, end in ways))
+                  files.upstreams(conf), conf.ndots, closed)
 
 
 def _ip(interface: Interface | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minidock import ipam
-from minidock.app import identity, options, pools
+from minidock.app import identity, options, parents, pools
 from minidock.app.context import App, now
 from minidock.app.pools import Wishes
 from minidock.drivers import DRIVERS, bridge
@@ -76,13 +76,14 @@ def _designed(app: App, request: Request) -> Network:
     network = Network(identity.new_id(f"network/{request.name}"), request.name, request.driver, now(), (),
                       request.options, request.labels, request.internal, identity.mac(f"network/{request.name}"),
                       ipv4=ipv4, ipv6=ipv6, attachable=request.attachable)
-    return _adopting(app, with_gateways(network, pools.chosen(app, network, asked)))
+    network = _adopting(app, network) if request.driver == "bridge" else parents.settled(app, network)
+    return with_gateways(network, pools.chosen(app, network, asked))
 
 
 def with_gateways(network: Network, chosen: tuple[Pool, ...]) -> Network:
     """The network with its pools, each with the gateway it needs."""
     return network.but(pools=tuple(
-        ipam.with_gateway(pool, bridge.has_gateway(network, pool.subnet.version)) for pool in chosen))
+        ipam.with_gateway(pool, DRIVERS[network.driver].has_gateway(network, pool.subnet.version)) for pool in chosen))
 
 
 def _adopting(app: App, network: Network) -> Network:
@@ -106,8 +107,9 @@ def _build(app: App, network: Network) -> None:
     facts = app.network_facts(network)
     if network.driver == "bridge" and not app.state.journal.is_built("host"):
         app.engine.build("host", bridge.host(facts))
-    if network.ipv6 and not app.state.journal.is_built("host/ipv6"):
+    if network.driver == "bridge" and network.ipv6 and not app.state.journal.is_built("host/ipv6"):
         app.engine.build("host/ipv6", bridge.host_ipv6(facts))
+    parents.build(app, network)
     app.engine.build(network.scope, DRIVERS[network.driver].network(network, facts))
 
 
@@ -140,6 +142,7 @@ def remove(app: App, reference: str) -> Network:
             return network
         app.state.networks.set_state(network, "removing")
         finish_removal(app, network)
+    parents.leave(app, network)
     return network
 
 

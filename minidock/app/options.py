@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minidock import ipam
-from minidock.drivers import DRIVERS, bridge
+from minidock.drivers import DRIVERS, ipvlan, macvlan
 from minidock.errors import BadRequest, Conflict
 from minidock.firewall.bridge import GATEWAY_MODES, truth
 from minidock.model.network import OPTION_PREFIX
@@ -17,25 +17,32 @@ def check_driver(driver: str) -> None:
         raise Conflict(f'only one instance of "{driver}" network is allowed: the predefined one',
                        "use it: minidock run --net host, or --net none")
     if driver not in DRIVERS:
-        close = _close(driver, ("bridge",), 0.6)
-        raise BadRequest(f'plugin "{driver}" not found',
-                         f"did you mean: -d {close[0]}" if close else "the driver for new networks is: bridge")
+        close = _close(driver, _MAKEABLE, 0.6)
+        raise BadRequest(f'plugin "{driver}" not found', f"did you mean: -d {close[0]}" if close else
+                         f"the drivers for new networks are: {', '.join(_MAKEABLE)}")
+
+
+_MAKEABLE = ("bridge", "macvlan", "ipvlan")
 
 
 def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: bool = False) -> None:
     """Refuse what the driver does not know or cannot read; Docker ignores an unknown option silently."""
+    known: tuple[str, ...] = DRIVERS[driver].OPTIONS
     for key, value in options:
-        short = key.removeprefix(OPTION_PREFIX)
-        if short not in bridge.OPTIONS or not key.startswith(OPTION_PREFIX):
-            close = _close(short, bridge.OPTIONS, 0.4)
+        if key not in known:
+            close = _close(key.removeprefix(OPTION_PREFIX), [word.removeprefix(OPTION_PREFIX) for word in known], 0.4)
             raise BadRequest(f"unknown option {key} of driver {driver}",
-                             f"did you mean {OPTION_PREFIX}{close[0]}?" if close else
-                             f"known are: {', '.join(bridge.OPTIONS)} (each after {OPTION_PREFIX})")
-        _check_value(short, value)
+                             f"did you mean {_whole(close[0], known)}?" if close else f"known are: {', '.join(known)}")
+        _check_value(key.removeprefix(OPTION_PREFIX), value)
     modes = [dict(options).get(f"{OPTION_PREFIX}bridge.gateway_mode_ipv{version}") for version in (4, 6)]
     if not internal and "isolated" in modes:
         raise BadRequest("gateway mode 'isolated' can only be used for an internal network",
                          "give --internal too, or another mode: nat, nat-unprotected, routed")
+
+
+def _whole(word: str, known: Iterable[str]) -> str:
+    """The option with its prefix, if it has one."""
+    return next(key for key in known if key.removeprefix(OPTION_PREFIX) == word)
 
 
 def family(options: dict[str, str], key: str, asked: bool | None, default: bool) -> bool:
@@ -55,10 +62,17 @@ def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
 
 
 _BOOLEANS = ("bridge.enable_icc", "bridge.enable_ip_masquerade", "bridge.inhibit_ipv4", "bridge.ipv6_relay",
-             "enable_ipv4", "enable_ipv6")
+             "enable_ipv4", "enable_ipv6", "host_access")
+_MODES = {  # option: what it may be, what is told else
+    "macvlan_mode": (macvlan.MODES, "macvlan mode '{}' is not valid, 'bridge' mode is the macvlan driver default"),
+    "ipvlan_mode": (ipvlan.MODES, "ipvlan mode '{}' is not valid, 'l2' mode is the ipvlan driver default"),
+    "ipvlan_flag": (ipvlan.FLAGS, "ipvlan flag '{}' is not valid, 'bridge' is the ipvlan driver default"),
+}
 
 
 def _check_value(key: str, value: str) -> None:
+    if key in _MODES and value not in _MODES[key][0]:
+        raise BadRequest(f"requested {_MODES[key][1].format(value)}", f"write one of {', '.join(_MODES[key][0])}")
     if key in _BOOLEANS:
         try:
             truth(value)

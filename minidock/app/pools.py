@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Network
 
 from minidock import ipam, ipam6
@@ -92,18 +92,22 @@ def chosen(app: App, network: Network, asked: tuple[Pool, ...]) -> tuple[Pool, .
     """One pool for each family the network has, its subnet checked against all others', or chosen."""
     wanted = tuple(version for version, on in ((4, network.ipv4), (6, network.ipv6)) if on)
     for version in (4, 6):
-        _check_count(version, wanted, [pool for pool in asked if pool.subnet.version == version])
+        _check_count(network, version, wanted, [pool for pool in asked if pool.subnet.version == version])
     faults = [fault for pool in asked for fault in ipam.check_pool(pool)]
     if faults:
         raise BadRequest("invalid network config:\n" + "\n".join(faults),
                          f"choose addresses inside {asked[0].subnet}, or another --subnet")
     others = taken(app)
-    return tuple(_settled(app, version, next((pool for pool in asked if pool.subnet.version == version), None), others)
-                 for version in wanted)
+    return tuple(_settled(app, version, pool, others) for version in wanted for pool in _of(version, asked))
 
 
-def _check_count(version: int, wanted: tuple[int, ...], pools: list[Pool]) -> None:
-    if len(pools) > 1:
+def _of(version: int, asked: tuple[Pool, ...]) -> Sequence[Pool | None]:
+    """Those of a family; one that is ours to choose, if there is none."""
+    return [pool for pool in asked if pool.subnet.version == version] or [None]
+
+
+def _check_count(network: Network, version: int, wanted: tuple[int, ...], pools: list[Pool]) -> None:
+    if len(pools) > 1 and network.driver == "bridge":
         raise BadRequest("bridge driver doesn't support multiple subnets", "give one --subnet"
                          + (" for each family" if len(wanted) > 1 else ""))
     if pools and version not in wanted:

@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from minidock.app import ending, networks
+from minidock.app import ending, networks, parents
 from minidock.app.context import App
 from minidock.firewall.replay import replayed
 from minidock.kernel import netns, nft, nft_read
@@ -35,7 +35,8 @@ def tidy(app: App) -> list[Repaired]:
         return []
     if app.state.new_boot:
         _after_boot(app)
-    return [*_dead_containers(app), *_unfinished_networks(app), *_unfinished_scopes(app), *_unsettled(app)]
+    return [*_dead_containers(app), *_unfinished_networks(app), *_unused_parents(app), *_unfinished_scopes(app),
+            *_unsettled(app)]
 
 
 def _after_boot(app: App) -> None:
@@ -86,6 +87,11 @@ def _unfinished_networks(app: App) -> list[Repaired]:
                 word = "its creation" if state == "creating" else "its removal"
                 repaired.append(Repaired(f"network {network.name}", f"{word} was interrupted: removed"))
     return repaired
+
+
+def _unused_parents(app: App) -> list[Repaired]:
+    """VLAN interfaces whose last network is gone."""
+    return [Repaired(name, "no network uses it any more: removed") for name in parents.tidy(app)]
 
 
 def _unfinished_scopes(app: App) -> list[Repaired]:

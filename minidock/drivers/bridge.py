@@ -200,6 +200,6 @@ def _way_out(end: Endpoint | None, version: int) -> Plan:
     if end is None:
         return ()
     everything = ip_network("0.0.0.0/0" if version == 4 else "::/0")
-    return (Route(netns=end.netns, dev=end.guest_ifname, destination=everything, via=end.gateway_of(version),
-                  why="Everything that is not a neighbour goes to the gateway, which sends it on." if not end.onlink else
-                  "The parent's host routes for this container: everything goes there without asking for an address."),)
+    why = "Everything goes to the parent's host, which routes for this container." if end.onlink else \
+        "Everything that is not a neighbour goes to the gateway, which sends it on."
+    return (Route(netns=end.netns, dev=end.guest_ifname, destination=everything, via=end.gateway_of(version), why=why),)

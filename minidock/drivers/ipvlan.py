@@ -36,8 +36,9 @@ def network(net: Network, facts: Facts) -> Plan:
 
 def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
     """An ipvlan inside the sandbox, on the parent outside."""
+    flag = net.plain_option("ipvlan_flag") or "bridge"
     return (
-        Ipvlan(name=end.guest_ifname, parent=net.parent, mode=mode(net), flag=net.plain_option("ipvlan_flag") or "bridge",
+        Ipvlan(name=end.guest_ifname, parent=net.parent, mode=mode(net), flag=flag,
                netns=end.netns, mtu_bytes=net.mtu_bytes,
                why=f"An interface that shares the MAC of {net.parent}: the kernel tells them apart by address."),
         *dressed(end, facts),

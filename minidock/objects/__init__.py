@@ -11,8 +11,8 @@ from minidock.objects.uppers import Dummy, Ipvlan, Macvlan, Vlan
 
 KINDS: dict[str, type[KernelObject]] = {
     kind.__name__: kind
-    for kind in (Address, Alias, Announcement, Bridge, BridgePort, Dummy, Existing, Flows, Ipvlan, Macvlan, Netns, Route,
-                 RuleSet, Sysctl, Up, Veth, Vlan)
+    for kind in (Address, Alias, Announcement, Bridge, BridgePort, Dummy, Existing, Flows, Ipvlan, Macvlan, Netns,
+                 Route, RuleSet, Sysctl, Up, Veth, Vlan)
 }
 
 __all__ = ["KINDS", "Address", "Alias", "Announcement", "Bridge", "BridgePort", "Dummy", "Existing", "Flows", "Ipvlan",

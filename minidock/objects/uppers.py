@@ -29,8 +29,8 @@ def _parent(kernel: Kernel, name: str) -> Link:
     """The parent; who has lost it is told so."""
     link = find(kernel, "", name)
     if link is None:
-        raise NotFound(f"parent interface {name} is not on this host any more", "bring it back: ip link show; or make the"
-                       " network anew with another -o parent=")
+        raise NotFound(f"parent interface {name} is not on this host any more",
+                       "bring it back, or make the network anew with another -o parent=; see: ip -br link")
     return link
 
 
@@ -82,8 +82,8 @@ class Macvlan(KernelObject):
     def shell(self) -> tuple[str, ...]:
         there = f" netns {self.netns}" if self.netns else f" group {GROUP}"
         mtu = f" mtu {self.mtu_bytes}" if self.mtu_bytes else ""
-        return (f"ip link add link {self.parent} name {self.name}{there} address {self.mac}{mtu} type macvlan"
-                f" mode {self.mode}",)
+        link = f"link {self.parent} name {self.name}{there} address {self.mac}{mtu}"
+        return (f"ip link add {link} type macvlan mode {self.mode}",)
 
     def shell_undo(self) -> tuple[str, ...]:
         return (ip(self.netns, f"link del {self.name}"),)
@@ -116,8 +116,8 @@ class Ipvlan(KernelObject):
 
     def shell(self) -> tuple[str, ...]:
         mtu = f" mtu {self.mtu_bytes}" if self.mtu_bytes else ""
-        return (f"ip link add link {self.parent} name {self.name} netns {self.netns}{mtu} type ipvlan"
-                f" mode {self.mode} {self.flag}",)
+        link = f"link {self.parent} name {self.name} netns {self.netns}{mtu}"
+        return (f"ip link add {link} type ipvlan mode {self.mode} {self.flag}",)
 
     def shell_undo(self) -> tuple[str, ...]:
         return (ip(self.netns, f"link del {self.name}"),)
