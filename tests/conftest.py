@@ -15,7 +15,7 @@ import pytest
 
 from minidock.app.context import in_user_namespace
 from minidock.kernel import netns, syscalls
-from tests import beside
+from tests import beside, lanes
 from tests.ground import Host
 
 
@@ -35,16 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only, those beside other
-    programs where scripts/test could unpack them.
+    programs where scripts/test could unpack them, and those of a kernel that has what they need on that one.
 
     Otherwise they are left out and counted, which is no skip.
     """
     unwanted = {"long"} if os.environ.get("MINIDOCK_TEST_LONG") != "1" else set()
     unwanted |= {"neighbours"} if not beside.UNPACKED else set()
     unwanted |= {"real_root"} if os.geteuid() == 0 and in_user_namespace() else set()
-    left_out = [item for item in items if any(mark.name in unwanted for mark in item.iter_markers())]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    wanted = [item for item in items if not any(mark.name in unwanted for mark in item.iter_markers())]
+    places = {item: lanes.lane_of(item) for item in wanted}
+    lanes.announce(set(places.values()))
+    items_here = [item for item in wanted if places[item] == lanes.HERE]
+    config.hook.pytest_deselected(items=[item for item in items if item not in items_here])
+    items[:] = items_here
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""What a test needs of the kernel, `@pytest.mark.kernel("ipvlan", …)`, and where it can have it.
+
+Here, if this machine's own kernel has it. Else scripts/test runs it in a lane (scripts/lane), which is another kernel
+over the same files: the first one that has all of it. A lane is told by MINIDOCK_TEST_LANE which one it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from functools import cache
+
+import pytest
+
+from minidock.kernel import netlink, rtnl
+
+LANES = {"uml": {"ipvlan", "vlan", "dummy"}, "qemu": {"ipvlan", "vlan", "dummy", "nat"}}  # the quick one first
+HERE = os.environ.get("MINIDOCK_TEST_LANE", "")
+
+
+def lane_of(item: pytest.Item) -> str:
+    """Where this test runs: "" on the machine's own kernel, or the name of a lane."""
+    needs = {part for mark in item.iter_markers("kernel") for part in mark.args}
+    unknown = needs - LANES["qemu"]
+    assert not unknown, f"{item.nodeid}: no lane has {unknown}"
+    if not HERE and all(_has(part) for part in needs):
+        return ""
+    return next(name for name, parts in LANES.items() if needs <= parts) if needs else ""
+
+
+def announce(lanes: Iterable[str]) -> None:
+    """Tell scripts/test which lanes it must boot: files of these names in the directory it gives."""
+    directory = os.environ.get("MINIDOCK_TEST_LANES", "")
+    for lane in filter(None, lanes if directory else ()):
+        with open(f"{directory}/{lane}", "w"):
+            pass
+
+
+@cache
+def _has(part: str) -> bool:
+    """Does this kernel know a kind of link? Asked for one with an impossible name: an unknown kind is EOPNOTSUPP.
+
+    A module that is not loaded yet is loaded by this. NAT every machine is taken to have: most tests need it.
+    """
+    if part == "nat":
+        return True
+    socket = netlink.NetlinkSocket(netlink.ROUTE)
+    try:
+        socket.request(rtnl.NEWLINK, netlink.CREATE | netlink.EXCL, rtnl.upper("no/name", part, b"", 0, -1, "", 0, 0))
+    except netlink.Refusal as refusal:
+        return refusal.errno != errno.EOPNOTSUPP
+    finally:
+        socket.close()
+    return True
