@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from minidock.app.context import App
 from minidock.dns import files
 from minidock.dns.files import ResolvConf
 from minidock.drivers.sandbox import name_service
-from minidock.errors import Conflict
+from minidock.errors import Conflict, KernelRefused
 from minidock.kernel import procsys
 from minidock.model.container import Container, Run
 from minidock.model.network import Endpoint, Interface, Network, Way, by_gateway
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Ways: TypeAlias = tuple[Way, ...]
 
+_DNS = 53
 _FIRST_PORT, _PORTS = 61000, 4536  # beyond the ephemeral ones, so that no client in the container has it
 
 
@@ -48,7 +50,12 @@ def prepare(app: App, container: Container, ways: Ways) -> int:
     if not app.dry:
         _ensure(app.state.run)
     port = _FIRST_PORT + int(identity.digits(f"resolver/{container.name}", 8), 16) % _PORTS
-    app.engine.build(f"{container.scope}/names", name_service(container, port))
+    try:
+        app.engine.build(f"{container.scope}/names", name_service(container, port))
+    except KernelRefused as refusal:
+        if refusal.errno != errno.EOPNOTSUPP:
+            raise
+        return _DNS  # a kernel without NAT leads nothing anywhere: the server listens on port 53 itself
     return port
 
 
