@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _ALL = 0x0003  # ETH_P_ALL (linux/if_ether.h)
 _LARGEST_FRAME = 65536 + 18  # a segment the kernel has not cut yet, and its Ethernet header with a VLAN tag
 _BUFFER_BYTES = 4 << 20
+_SOL_PACKET, _AUXDATA = 263, 8  # linux/socket.h; PACKET_AUXDATA of linux/if_packet.h
+_TAGGED = 0x10  # TP_STATUS_VLAN_VALID
 
 
 class Frame(Record):
@@ -40,6 +43,7 @@ class Tap:
         with netns.inside(where):
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: silent until bound to the device
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._socket.setsockopt(_SOL_PACKET, _AUXDATA, 1)
         self._socket.setblocking(False)
         self._socket.bind((device, _ALL))
         self._frames: list[Frame] = []
@@ -48,10 +52,10 @@ class Tap:
         """All frames since the tap was opened."""
         while True:
             try:
-                data, address = self._socket.recvfrom(_LARGEST_FRAME)
+                data, beside, _, address = self._socket.recvmsg(_LARGEST_FRAME, socket.CMSG_SPACE(20))
             except BlockingIOError:
                 return self._frames
-            self._frames.append(Frame(address[2] == socket.PACKET_OUTGOING, data))
+            self._frames.append(Frame(address[2] == socket.PACKET_OUTGOING, _with_tag(data, beside)))
 
     def wait_for(self, wanted: Callable[[Any], object], seconds: float) -> Any:
         """The first frame, dissected, that is wanted; None if none came in time."""
@@ -76,6 +80,15 @@ class Tap:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _with_tag(data: bytes, beside: list[tuple[int, int, bytes]]) -> bytes:
+    """The frame as it is on a wire: the kernel keeps a VLAN tag beside it (struct tpacket_auxdata)."""
+    for _, kind, extra in beside:
+        status, tag, protocol = struct.unpack("=I12xHH", extra)
+        if kind == _AUXDATA and status & _TAGGED:
+            return data[:12] + struct.pack(">HH", protocol or 0x8100, tag) + data[12:]
+    return data
 
 
 def dissected(frame: Frame) -> Any:
