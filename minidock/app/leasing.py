@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from minidock import ipam
 from minidock.app import identity
 from minidock.app.context import App
+from minidock.drivers import macvlan
 from minidock.errors import Conflict, PoolExhausted
 from minidock.ipam6 import reserved
 from minidock.model.container import Container
@@ -21,6 +22,7 @@ def endpoint(app: App, container: Container, network: Network, attachment: Attac
 
     `others` are the names of the interfaces that the sandbox has already.
     """
+    _refuse_second(app, network)
     purpose = f"{container.name}/{network.name}/{starts}"
     four, six = (_leased(app, container, network, attachment, version) for version in (4, 6))
     return Endpoint(
@@ -30,6 +32,17 @@ def endpoint(app: App, container: Container, network: Network, attachment: Attac
         IPv4Interface(four) if four else None, _gateway(network, four),  # type: ignore[arg-type]
         address6=IPv6Interface(six) if six else None, gateway6=_gateway(network, six),  # type: ignore[arg-type]
         attachment=attachment, internal=network.closed, onlink=network.onlink)
+
+
+def _refuse_second(app: App, network: Network) -> None:
+    """A parent in mode passthru belongs to one container."""
+    if network.driver != "macvlan" or macvlan.mode(network) != "passthru":
+        return
+    for end in app.state.runs.endpoints(network_id=network.id):
+        name = name_of(app, end.container)
+        raise Conflict(f"network {network.name} is in mode passthru, which takes one container: {name} has parent"
+                       f" interface {network.parent}", f"stop it first: minidock stop {name}; or make a network in"
+                       " another mode")
 
 
 def _gateway(network: Network, address: str) -> Address | None:

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
-from minidock.errors import NotFound
+from minidock.errors import KernelRefused, NotFound, Unsupported
 from minidock.kernel import netns, rtnl
 from minidock.kernel.handle import GROUP, Kernel, Link
-from minidock.kernel.netlink import CREATE, EXCL
+from minidock.kernel.netlink import CREATE, EXCL, Refusal
 from minidock.objects.base import KernelObject, ip
 from minidock.objects.links import find
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}  # linux/if_link.h, enum macvlan_mode
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+_UNKNOWN = ("Unknown device type", os.strerror(errno.EOPNOTSUPP))  # of the kind; older kernels have no words for it
+_MODULES = {"vlan": "8021q"}  # where it is not called as the kind of link
 IPVLAN_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
 
 
@@ -37,14 +40,32 @@ def _parent(kernel: Kernel, name: str) -> Link:
 def _create(kernel: Kernel, name: str, where: str, kind: str, data: bytes, parent: str, mac: str = "",
             mtu_bytes: int = 0) -> None:
     """Born in its namespace, its parent in ours."""
+    lower = _parent(kernel, parent) if parent else None
     fd = os.open(netns.path(where), os.O_RDONLY | os.O_CLOEXEC) if where else -1
     try:
-        body = rtnl.upper(name, kind, data, _parent(kernel, parent).index if parent else 0, fd, mac, mtu_bytes,
-                          0 if where else GROUP)
+        body = rtnl.upper(name, kind, data, lower.index if lower else 0, fd, mac, mtu_bytes, 0 if where else GROUP)
         kernel.route().request(rtnl.NEWLINK, CREATE | EXCL, body)
+    except Refusal as refusal:
+        if refusal.errno == errno.EOPNOTSUPP and refusal.strerror in _UNKNOWN:
+            module = _MODULES.get(kind, kind)
+            raise Unsupported(f"this kernel has no {kind} links",
+                              f"load the module: modprobe {module}; or use a kernel that has it") from refusal
+        if lower and refusal.errno in (errno.EBUSY, errno.EINVAL) and kind != "vlan":
+            raise _taken(kernel, kind, lower, refusal) from refusal
+        raise
     finally:
         if fd >= 0:
             os.close(fd)
+
+
+def _taken(kernel: Kernel, kind: str, parent: Link, refusal: Refusal) -> KernelRefused:
+    """Somebody has the parent's frames already: the bridge whose port it is, or links of another kind on it."""
+    master = next((link for link in kernel.links() if link.index == parent.master), None)
+    who = f"it is a port of {master.name}" if master else "other links stand on it"
+    hint = (f"stand on that one: -o parent={master.name}" if master else
+            "see them: ip -d link show type macvlan; ip -d link show type ipvlan")
+    return KernelRefused(f"failed to create the {kind} port: {str(refusal.strerror).lower()}: parent interface"
+                         f" {parent.name} is taken: {who}", hint, refusal.errno or 0)
 
 
 def _delete(kernel: Kernel, where: str, name: str, kind: str) -> None:
