@@ -176,13 +176,14 @@ class Dummy(KernelObject):
     """A link that leads nowhere: the parent of those who shall only reach each other."""
 
     name: str
+    mac: str
 
     @property
     def devices(self) -> tuple[tuple[str, str], ...]:
         return (("", self.name),)
 
     def create(self, kernel: Kernel) -> None:
-        _create(kernel, self.name, "", "dummy", b"", "")
+        _create(kernel, self.name, "", "dummy", b"", "", self.mac)
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
         _delete(kernel, "", self.name, "dummy")
@@ -192,7 +193,7 @@ class Dummy(KernelObject):
         return bool(link and link.ours and link.kind == "dummy")
 
     def shell(self) -> tuple[str, ...]:
-        return (f"ip link add {self.name} group {GROUP} type dummy",)
+        return (f"ip link add {self.name} group {GROUP} address {self.mac} type dummy",)
 
     def shell_undo(self) -> tuple[str, ...]:
         return (f"ip link del {self.name}",)
