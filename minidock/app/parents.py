@@ -24,16 +24,18 @@ def settled(app: App, network: Network) -> Network:
     if not name:
         prefix = "dm" if network.driver == "macvlan" else "di"
         return network.but(parent=f"{prefix}-{network.short}", parent_kind="dummy")
-    if name == "lo":
+    if "lo" in (name, name.rpartition(".")[0]):
         raise BadRequest(f"loopback interface is not a valid {network.driver} parent link", _SEE)
     others = [net for net in app.state.networks.all() if net.parent == name]
     _refuse_sharing(network, others)
     ours = any(net.parent_kind == "vlan" for net in others)
     if name in links and not ours:
         _refuse_port(links[name], name, links)
+        _refuse_larger(network, links[name])
         return network.but(parent=name, parent_kind="found")
     if not ours:
         _check_vlan(name, links)
+        _refuse_larger(network, links[name.rpartition(".")[0]])
     return network.but(parent=name, parent_kind="vlan")
 
 
@@ -62,6 +64,13 @@ def _refuse_port(link: Link, name: str, links: dict[str, Link]) -> None:
     if master:
         raise Conflict(f"parent interface {name} is a port of {master.name}, which takes all its frames",
                        f"stand on that one: -o parent={master.name}")
+
+
+def _refuse_larger(network: Network, link: Link) -> None:
+    """The kernel would make a link with a larger MTU than its parent's, and lose its large packets without a word."""
+    if network.mtu_bytes > link.mtu_bytes:
+        raise BadRequest(f"invalid MTU number: {network.mtu_bytes}: parent interface {link.name} has {link.mtu_bytes}",
+                         f"choose a smaller one, or first: ip link set {link.name} mtu {network.mtu_bytes}")
 
 
 def _check_vlan(name: str, links: dict[str, Link]) -> None:
