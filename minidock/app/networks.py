@@ -44,6 +44,7 @@ def create(app: App, request: Request) -> Network:
                 app.engine.raze(network.scope)  # built already, if it was cut just before it was ready
                 app.state.networks.remove(network)
                 app.state.unlock_files("network", network.short)
+                parents.sweep(app)
                 raise
     return network
 
@@ -139,9 +140,9 @@ def remove(app: App, reference: str) -> Network:
         _refuse_active(app, network)
         if app.dry:
             app.engine.raze(network.scope)
-            return network
-        app.state.networks.set_state(network, "removing")
-        finish_removal(app, network)
+        else:
+            app.state.networks.set_state(network, "removing")
+            finish_removal(app, network)
     parents.leave(app, network)
     return network
 

@@ -103,9 +103,9 @@ def build(app: App, network: Network) -> None:
 
 def leave(app: App, network: Network) -> None:
     """After a network is gone: its VLAN interface goes with the last network that named it."""
-    if network.parent_kind == "vlan" and not app.dry:
+    if network.parent_kind == "vlan":
         with app.state.host_lock():
-            _sweep(app)
+            sweep(app, network.id)
 
 
 def tidy(app: App) -> list[str]:
@@ -113,20 +113,24 @@ def tidy(app: App) -> list[str]:
     if not any(True for _ in _unused(app)):
         return []
     with app.state.free_lock("host", "") as free:
-        return _sweep(app) if free else []
+        return sweep(app) if free else []
 
 
-def _sweep(app: App) -> list[str]:
-    unused = list(_unused(app))
+def sweep(app: App, gone: str = "") -> list[str]:
+    """Remove the VLAN interfaces that no network names, and tell which; the caller holds the host's lock.
+
+    In a rehearsal the network `gone` is still there.
+    """
+    unused = list(_unused(app, gone))
     for name in unused:
         app.engine.raze(name)
     return [name.removeprefix(_SCOPE) for name in unused]
 
 
-def _unused(app: App) -> Iterator[str]:
-    """The scopes of VLAN interfaces that no network names."""
+def _unused(app: App, gone: str = "") -> Iterator[str]:
+    """The scopes of VLAN interfaces that no network but `gone` names."""
     found = [name for name, _ in app.state.journal.scopes("built") if name.startswith(_SCOPE)]
     if found:
         rows = [*app.state.networks.all(), *(net for net, _ in app.state.networks.in_state("removing"))]
-        used = {net.parent for net in rows}
+        used = {net.parent for net in rows if net.id != gone}
         yield from (name for name in found if name.removeprefix(_SCOPE) not in used)

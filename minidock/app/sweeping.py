@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from minidock.app import ending, naming, networks, parents
+from minidock.app import ending, naming, networks
 from minidock.app.context import App
 from minidock.errors import NotFound
 
@@ -28,10 +28,8 @@ def reset(app: App) -> None:
     for network in app.state.networks.all():
         with app.state.host_lock():
             _remove_network(app, network.id)
-        parents.leave(app, network)
     with app.state.host_lock():
-        if app.state.journal.has("host"):
-            app.engine.raze("host")
+        app.engine.raze("host")  # with its children, the VLAN interfaces among them
     if not app.dry:
         _forget_everything(app)
 
