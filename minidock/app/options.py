@@ -34,7 +34,12 @@ def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: b
             raise BadRequest(f"unknown option {key} of driver {driver}",
                              f"did you mean {_whole(close[0], known)}?" if close else f"known are: {', '.join(known)}")
         _check_value(key.removeprefix(OPTION_PREFIX), value)
-    modes = [dict(options).get(f"{OPTION_PREFIX}bridge.gateway_mode_ipv{version}") for version in (4, 6)]
+    asked = dict(options)
+    mode = asked.get("macvlan_mode", "bridge")
+    if truth(asked.get("host_access", "false")) and mode != "bridge":
+        raise BadRequest(f"host_access needs macvlan mode bridge: in mode {mode} the host's own link reaches no"
+                         " container", "leave out -o macvlan_mode, or -o host_access")
+    modes = [asked.get(f"{OPTION_PREFIX}bridge.gateway_mode_ipv{version}") for version in (4, 6)]
     if not internal and "isolated" in modes:
         raise BadRequest("gateway mode 'isolated' can only be used for an internal network",
                          "give --internal too, or another mode: nat, nat-unprotected, routed")

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 
 from minidock.drivers.guest import dressed
 from minidock.drivers.parents import parent_plan
+from minidock.firewall.bridge import truth
 from minidock.model.network import Endpoint, Facts, Network
 from minidock.objects import Announcement, Macvlan, Plan, Route, Up
 
@@ -27,6 +28,11 @@ def mode(net: Network) -> str:
     return net.plain_option("macvlan_mode") or "bridge"
 
 
+def host_access(net: Network) -> bool:
+    """Has the host a link of its own on the parent, to reach its containers?"""
+    return truth(net.plain_option("host_access", "false"))
+
+
 def has_gateway(net: Network, version: int) -> bool:
     """Only the one that --gateway names: the router is somebody else's."""
     return False
@@ -38,7 +44,7 @@ def network(net: Network, facts: Facts) -> Plan:
 
 
 def _shim(net: Network) -> Plan:
-    if not net.host_access:
+    if not host_access(net):
         return ()
     return (Macvlan(name=net.shim, parent=net.parent, mode="bridge", mac=net.mac,
                     why="host_access: a macvlan of the host's own, by which it reaches the containers' ones."),
@@ -59,7 +65,7 @@ def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
 
 def host_routes(net: Network, end: Endpoint) -> Plan:
     """host_access: the way from the host to this one container leads through the host's own link."""
-    if not net.host_access:
+    if not host_access(net):
         return ()
     return tuple(Route(netns="", dev=net.shim, destination=ip_network(one.ip),
                        why="host_access: the host reaches this container by its own link on the parent.")

@@ -78,13 +78,8 @@ class Network(Record):
         return self.driver == "ipvlan" and self.plain_option("ipvlan_mode") in ("l3", "l3s") and not self.closed
 
     @property
-    def host_access(self) -> bool:
-        """Has the host a link of its own on the parent, to reach its containers?"""
-        return self.plain_option("host_access") == "true"
-
-    @property
     def shim(self) -> str:
-        """That link."""
+        """The host's own link on the parent, by which it reaches its containers (option host_access)."""
         return f"mh-{self.short}"
 
     @property
