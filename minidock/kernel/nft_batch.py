@@ -77,9 +77,10 @@ class Batch:
     def complaint(self, refusal: Refusal) -> KernelRefused:
         """The refusal for a user: the command it stands for and the kernel's own words."""
         subject = self.subjects.get(refusal.sequence)
-        return refusal.as_error(
-            told(subject), "" if subject else "writing firewall rules needs CAP_NET_ADMIN"
-        )
+        hint = "" if subject else "writing firewall rules needs CAP_NET_ADMIN"
+        if refusal.errno == errno.EOPNOTSUPP:
+            hint = "this kernel's nf_tables lacks it; load it: modprobe nft_chain_nat nft_compat; or use another kernel"
+        return refusal.as_error(told(subject), hint)
 
 
 def told(subject: object) -> str:
