@@ -117,7 +117,7 @@ def _networks(host: Host) -> tuple[set[str], list[tuple[str, str]]]:
 def _wrong_scopes(host: Host, ready: set[str], running: set[str]) -> list[str]:
     scopes = rows(host.directory / "run/run.db", "SELECT scope, state FROM scopes")
     found = [f"scope {scope} is {state}" for scope, state in scopes if state != "built"]
-    allowed = {"host": {""}, "network": ready, "container": running}
+    allowed = {"host": {"", "parent"}, "network": ready, "container": running}
     found += [f"scope {scope} is nobody's" for scope, _ in scopes
               if [*scope.split("/"), ""][1] not in allowed[scope.split("/")[0]]]
     orphans = rows(host.directory / "run/run.db",

@@ -25,6 +25,9 @@ FORWARDING = "sysctl -qw net.ipv4.ip_forward=1"
 UNFILTERED = "sysctl -qw net.bridge.bridge-nf-call-iptables=0"
 SHARED = "ip link add shared address 02:00:00:00:00:77 type bridge"
 ADOPTED = (*SUBNET, "-o", f"{OPTION}bridge.name=shared")
+WIRE = ("ip link add eth1 address 02:00:00:00:00:71 type veth peer name p0 address 02:00:00:00:00:72;"
+        "ip link set p0 up; ip link set eth1 up")
+ON_WIRE = ("-d", "macvlan", "-o", "parent=eth1")
 
 # name: (what is there before, words of `net create` (None: a predefined network is used), words of `run`)
 CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
@@ -65,6 +68,15 @@ CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
     "trusted": ("", (*SUBNET, "-o", f"{OPTION}bridge.trusted_host_interfaces=up0:up1"), ("--net", "br0")),
     "users-own-rule": ("iptables -N MINIDOCK-USER && iptables -A MINIDOCK-USER -s 10.9.0.0/16 -j DROP", SUBNET,
                        ("--net", "br0")),
+    "macvlan": (WIRE, (*ON_WIRE, *SUBNET), ("--net", "br0")),
+    "macvlan-private": (WIRE, (*ON_WIRE, *SUBNET, "--gateway", "172.28.0.254", "-o", "macvlan_mode=private", "-o",
+                               f"{OPTION}driver.mtu=1400"), ("--net", "br0", "--mac-address", "02:42:ac:1c:09:09")),
+    "macvlan-passthru": (WIRE, (*ON_WIRE, *SUBNET, "-o", "macvlan_mode=passthru"), ("--net", "br0")),
+    "macvlan-host-access": (WIRE, (*ON_WIRE, *SUBNET, "-o", "host_access=true"), ("--net", "br0")),
+    "macvlan-internal": (WIRE, (*ON_WIRE, *SUBNET, "--gateway", "172.28.0.1", "--internal"), ("--net", "br0")),
+    "ipvlan-nowhere": ("", ("-d", "ipvlan", *SUBNET), ("--net", "br0")),
+    "ipvlan-vlan": (WIRE, ("-d", "ipvlan", "-o", "parent=eth1.10", "-o", "ipvlan_mode=l3s", "-o", "ipvlan_flag=vepa",
+                           *SUBNET), ("--net", "br0")),
     "default-network": ("", None, ()),
     "default-network-forwarding": (FORWARDING, None, ()),
     "none": ("", None, ("--net", "none")),
@@ -72,6 +84,8 @@ CASES: dict[str, tuple[str, tuple[str, ...] | None, tuple[str, ...]]] = {
     "host": ("", None, ("--net", "host")),
     "host-forwarding": (FORWARDING, None, ("--net", "host")),
 }
+
+NEEDS = {"ipvlan-nowhere": ("ipvlan", "dummy", "nat"), "ipvlan-vlan": ("ipvlan", "vlan", "nat")}
 
 # What stays when all is removed: a foreign bridge that was down is left up, and bridged frames stay visible to
 # iptables, for others may count on it by now.
@@ -131,7 +145,7 @@ def _run_script(script: str) -> None:
     assert done.returncode == 0, f"{done.stderr}\n{script}"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.kernel(*NEEDS.get(name, ()))) for name in CASES])
 def test_the_printed_commands_make_what_the_engine_makes(name: str, tmp_path: Path) -> None:
     """Step by step: create, run, rm -f, net rm, reset; after each the two hosts and their sandboxes look alike."""
     tale = _told(tmp_path, name)

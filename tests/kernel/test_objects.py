@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 import pytest
 
-from minidock.errors import Conflict, MinidockError
+from minidock.errors import Conflict, MinidockError, Unsupported
 from minidock.kernel import netns, procsys
 from minidock.kernel.handle import Kernel
 from minidock.kernel.netlink import Refusal
@@ -21,14 +21,19 @@ from minidock.objects import (
     Alias,
     Bridge,
     BridgePort,
+    Dummy,
     Existing,
+    Ipvlan,
     KernelObject,
+    Macvlan,
     Netns,
     Route,
     RuleSet,
     Sysctl,
     Up,
     Veth,
+    Vlan,
+    uppers,
 )
 from tests.ground import Host
 
@@ -74,9 +79,19 @@ SAMPLES = {
     "Route": Sample((box, bridge, cable, address, guest_up),
                     Route("", BOX, "eth0", IPv4Network("0.0.0.0/0"), IPv4Address("10.9.0.1")), True),
     "RuleSet": Sample((), _rules(), False),
+    "Macvlan": Sample((box, bridge), Macvlan("", "eth0", BRIDGE, "private", GUEST_MAC, BOX, 1400), True),
+    "Ipvlan": Sample((box, bridge), Ipvlan("", "eth0", BRIDGE, "l3", "vepa", BOX, 1400), True),
+    "Vlan": Sample((bridge,), Vlan("", f"{BRIDGE[:10]}.7", BRIDGE, 7), True),
+    "Dummy": Sample((), Dummy("", "dm-0b1ec700000", MAC), True),
     "Sysctl": Sample((bridge,), Sysctl("", "", "net.ipv4.ip_forward", "1", was="0"), False),
 }
 LASTING = {"Existing", "Announcement", "Flows"}  # leave nothing to delete: tests of their own below, and in tests/wire
+
+
+def _kinds(kinds: Iterable[str] = SAMPLES) -> list[Any]:
+    """Each where the kernel has it."""
+    return [pytest.param(kind, marks=pytest.mark.kernel(kind.lower()) if kind in ("Ipvlan", "Vlan", "Dummy") else ())
+            for kind in kinds]
 
 
 @pytest.fixture
@@ -102,7 +117,7 @@ def test_no_kind_is_forgotten() -> None:
     assert set(KINDS) == set(SAMPLES) | LASTING
 
 
-@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("kind", _kinds())
 def test_create_exists_delete_absent(host: Host, kernel: Kernel, kind: str) -> None:
     sample = SAMPLES[kind]
     subject = sample.subject
@@ -123,7 +138,7 @@ def test_create_exists_delete_absent(host: Host, kernel: Kernel, kind: str) -> N
     assert view(host) == before
 
 
-@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("kind", _kinds())
 def test_deleting_what_never_was_is_forgiven(host: Host, kernel: Kernel, kind: str) -> None:
     """Neither the object nor anything it would stand on is there; nothing is raised and nothing changes."""
     before = view(host)
@@ -132,7 +147,7 @@ def test_deleting_what_never_was_is_forgiven(host: Host, kernel: Kernel, kind: s
     assert view(host) == before
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SAMPLES if SAMPLES[kind].ground and kind != "Sysctl"])
+@pytest.mark.parametrize("kind", _kinds([kind for kind in SAMPLES if SAMPLES[kind].ground and kind != "Sysctl"]))
 def test_creation_without_its_ground_is_refused_and_makes_nothing(host: Host, kernel: Kernel, kind: str) -> None:
     before = view(host)
     with pytest.raises((OSError, MinidockError)):
@@ -248,3 +263,13 @@ def test_a_half_made_namespace_does_not_exist_and_goes(host: Host, kernel: Kerne
     assert not box.exists(kernel)
     box.delete(kernel)
     assert not netns.exists(BOX)
+
+
+def test_a_kind_of_link_that_the_kernel_lacks_is_told_with_its_module(host: Host, kernel: Kernel) -> None:
+    """A kind no kernel has, made as an Ipvlan would be; control: the same call with a kind that it has."""
+    lay(kernel, bridge)
+    with pytest.raises(Unsupported) as refused:
+        uppers._create(kernel, "no0", "", "nosuchvlan", b"", BRIDGE)
+    assert (refused.value.what, refused.value.hint) == (
+        "this kernel has no nosuchvlan links", "load the module: modprobe nosuchvlan; or use a kernel that has it")
+    uppers._create(kernel, "no0", "", "macvlan", b"", BRIDGE)

@@ -1,0 +1,71 @@
+"""A wire outside the host, for drivers whose containers stand on it: a switch with the host and a neighbour on it.
+
+    host eth1 10.77.0.2 ── p0 [ sw ] p1 ── eth0 10.77.0.1 neighbour
+                          (switch)
+
+The two names are namespaces. The switch does not reflect (a frame never leaves by the port it came in) unless told to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from minidock.kernel import netns
+from tests.ground import Host
+
+SWITCH, NEIGHBOUR = "switch", "neighbour"
+HOST, ROUTER = "10.77.0.2", "10.77.0.1"
+HOST_MAC = "02:00:00:00:77:02"
+SUBNET = ("--subnet", "10.77.0.0/24", "--gateway", ROUTER, "--ip-range", "10.77.0.128/25")  # beside the others
+C1, C2 = "10.77.0.128", "10.77.0.129"
+_CABLES = f"""
+ip link add eth1 address {HOST_MAC} type veth peer name p0 netns {SWITCH}
+ip -n {SWITCH} link add sw type bridge
+ip -n {SWITCH} link set p0 master sw up
+ip -n {SWITCH} link add p1 master sw type veth peer name eth0 netns {NEIGHBOUR}
+ip -n {SWITCH} link set p1 up
+ip -n {SWITCH} link set sw up
+ip addr add {HOST}/24 dev eth1
+ip link set eth1 up
+ip -n {NEIGHBOUR} addr add {ROUTER}/24 dev eth0
+ip -n {NEIGHBOUR} link set eth0 up
+ip -n {NEIGHBOUR} link set lo up
+"""
+
+
+@contextmanager
+def lan_of(host: Host) -> Iterator[Host]:
+    """Lay the cables; take the namespaces away at the end."""
+    for name in (SWITCH, NEIGHBOUR):
+        netns.create(name)
+        host.before.add(name)
+    try:
+        host.shell(f"set -e {_CABLES}")
+        yield host
+    finally:
+        for name in (SWITCH, NEIGHBOUR):
+            netns.delete(name)
+
+
+def reflect(host: Host) -> None:
+    """The switch sends frames back by the port they came in (802.1Qbg: a reflective relay)."""
+    host.shell(f"bridge -n {SWITCH} link set dev p0 hairpin on")
+
+
+def start(host: Host, name: str, *words: str, net: str = "lan") -> str:
+    """Start a container that sleeps; the name of its sandbox."""
+    identity = host.minidock("run", "-d", "--name", name, "--net", net, *words, "sleep", "1000").stdout
+    return f"md-{identity[:12]}"
+
+
+def pings(host: Host, where: str, target: str) -> bool:
+    """Does one ping from a namespace ("": the host) come back within a second?"""
+    inside = f"ip netns exec {where} " if where else ""
+    return host.shell(f"{inside}ping -c1 -W1 {target} >/dev/null 2>&1 && echo yes", check=False) == "yes\n"
+
+
+def mac_of(host: Host, where: str, device: str = "eth0") -> str:
+    """A device's hardware address."""
+    inside = f"-n {where} " if where else ""
+    return host.shell(f"ip {inside}-o link show {device}").partition("link/ether ")[2].split()[0]
