@@ -33,7 +33,8 @@ def _parent(kernel: Kernel, name: str) -> Link:
     link = find(kernel, "", name)
     if link is None:
         raise NotFound(f"parent interface {name} is not on this host any more",
-                       "bring it back, or make the network anew with another -o parent=; see: ip -br link")
+                       "bring it back (a VLAN that minidock made: minidock system repair), or make the network anew"
+                       " with another -o parent=; see: ip -br link")
     return link
 
 
