@@ -63,7 +63,8 @@ def check_name(name: str) -> None:
 
 def _check(wanted: Container) -> None:
     check_name(wanted.name)
-    _check_hostname(wanted.hostname)
+    _check_hostname(wanted.hostname, "hostname")
+    _check_hostname(wanted.domainname, "domainname")
     check_directory(wanted.cwd)
     for key, value in wanted.sysctls:
         _check_sysctl(key, value, wanted.network_mode)
@@ -82,12 +83,12 @@ def _check_names(wanted: Container) -> None:
         files.extra_host(word)
 
 
-def _check_hostname(name: str) -> None:
+def _check_hostname(name: str, what: str) -> None:
     """Not longer than the kernel's 64 bytes (man 2 sethostname), and no lines of its own in /etc/hosts."""
     if len(os.fsencode(name)) > 64:
-        raise BadRequest(f"hostname {name[:20]}… is longer than 64 bytes", "give a shorter --hostname")
+        raise BadRequest(f"{what} {name[:20]}… is longer than 64 bytes", f"give a shorter --{what}")
     if not name.isprintable():
-        raise BadRequest(f"invalid hostname: {name!r} holds a character that cannot be printed",
+        raise BadRequest(f"invalid {what}: {name!r} holds a character that cannot be printed",
                          "use letters, digits and hyphens")
 
 

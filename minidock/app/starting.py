@@ -270,10 +270,11 @@ def process_of(container: Container, netns: str = "") -> Process:
     netns = netns or container.netns
     env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
     env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
+    domain = (("kernel.domainname", container.domainname),) if container.domainname else ()
     return Process(container.argv, tuple(env.items()), container.hostname,
                    f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
                    container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
-                   container.sysctls, container.init, container.tty, container.stdin_open)
+                   (*domain, *container.sysctls), container.init, container.tty, container.stdin_open)
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:

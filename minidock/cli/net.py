@@ -23,6 +23,7 @@ from minidock.cli.common import (
 )
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
+from minidock.firewall.bridge import truth
 from minidock.model.network import Attachment, Network
 
 
@@ -39,6 +40,14 @@ def net() -> None:
     """
 
 
+def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bool | None:
+    """A flag that may have a value: --ipv6, --ipv6=false; None if it is not given."""
+    try:
+        return None if value is None else truth(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value}: true or false", ctx, param) from error
+
+
 @net.command()
 @click.argument("name", metavar="NETWORK")
 @click.option("-d", "--driver", default="bridge", show_default=True, help="The network's driver.")
@@ -47,9 +56,9 @@ def net() -> None:
 @click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
 @click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
 @click.option("--internal", is_flag=True, help="No way out and no way in.")
-@click.option("--ipv4", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv4", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv4 (default true)?  --ipv4=false for IPv6 only.")
-@click.option("--ipv6", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv6", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv6 (default false)?")
 @click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
 @click.option("-o", "--opt", "options", multiple=True, metavar="KEY=VALUE", help="Driver options.")
