@@ -30,7 +30,7 @@ def configured(app: App, wanted: Container) -> Container:
     name = wanted.name or identity.container_name(lambda name: bool(app.state.containers.holder(name)))
     container_id = identity.new_id(f"container/{name}", lambda found: app.state.containers.get(found) is not None)
     own_host = os.uname().nodename
-    hostname = wanted.hostname or (own_host if wanted.network_mode == "host" else container_id[:12])
+    hostname = wanted.hostname or (own_host if "host" in (wanted.network_mode, wanted.uts) else container_id[:12])
     container = wanted.but(id=container_id, name=name, created=now(), hostname=hostname)
     app.state.containers.refuse_taken_name(name)
     return container
@@ -63,8 +63,7 @@ def check_name(name: str) -> None:
 
 def _check(wanted: Container) -> None:
     check_name(wanted.name)
-    _check_hostname(wanted.hostname, "hostname")
-    _check_hostname(wanted.domainname, "domainname")
+    _check_names(wanted)
     check_directory(wanted.cwd)
     for key, value in wanted.sysctls:
         _check_sysctl(key, value, wanted.network_mode)
@@ -72,10 +71,15 @@ def _check(wanted: Container) -> None:
     if wanted.rootfs and not os.path.isdir(wanted.rootfs):
         raise CannotRun(f"rootfs {wanted.rootfs}: no such directory", "make one: debootstrap bookworm DIR")
     _check_binds(wanted.binds)
-    _check_names(wanted)
 
 
 def _check_names(wanted: Container) -> None:
+    if wanted.uts not in ("", "host"):
+        raise BadRequest(f"invalid UTS mode: {wanted.uts}", "--uts host shares the host's; leave it out for its own")
+    for name, what in ((wanted.hostname, "hostname"), (wanted.domainname, "domainname")):
+        if name and wanted.uts:
+            raise BadRequest(f"conflicting options: {what} and the UTS mode", f"leave out --{what}, or --uts host")
+        _check_hostname(name, what)
     for word in wanted.dns:
         if not files.parse(f"nameserver {word}", "").servers:
             raise BadRequest(f"{word} is not an ip address", "--dns takes a name server's address: --dns 192.0.2.53")

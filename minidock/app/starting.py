@@ -262,7 +262,8 @@ _PROCESS_WHY = "The container's process: its own pid, mount, uts and ipc namespa
 def process_words(container: Container) -> tuple[str, ...]:
     """The process as one command a person could type."""
     inside = ("ip", "netns", "exec", container.netns) if container.netns else ()
-    return (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+    own_name = () if container.uts else ("--uts",)
+    return (*inside, "unshare", "--fork", "--pid", "--mount-proc", *own_name, "--ipc", *container.argv)
 
 
 def process_of(container: Container, netns: str = "") -> Process:
@@ -274,7 +275,8 @@ def process_of(container: Container, netns: str = "") -> Process:
     return Process(container.argv, tuple(env.items()), container.hostname,
                    f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
                    container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
-                   (*domain, *container.sysctls), container.init, container.tty, container.stdin_open)
+                   (*domain, *container.sysctls), container.init, container.tty, container.stdin_open,
+                   container.uts == "host")
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:

@@ -18,7 +18,7 @@ def prune(app: App) -> list[str]:
             containers.append(container.short)
     removed = networks.prune(app)
     lines = ["Deleted Containers:", *containers] if containers else []
-    return [] if app.dry else [*lines, *(["Deleted Networks:", *removed] if removed else [])]
+    return [] if app.dry else [*lines, *(["Deleted Networks:", *(network.name for network in removed)] if removed else [])]
 
 
 def reset(app: App) -> None:

@@ -74,8 +74,8 @@ def furnish_attachments(host: Host) -> None:
     """What bad_attachment_cases.py says is there."""
     host.minidock("net", "create", "back", "--subnet", "172.29.0.0/16")
     host.minidock("net", "create", "six", "--ipv6", "--subnet", "172.27.0.0/16", "--subnet", "fd00:27::/64")
-    for name, *words in (("quiet", "--net", "none"), ("hosted", "--net", "host"), ("sharer", "--net", "container:web"), ("classic",),
-                         ("both", "--net", "br0", "--net", "six", "-p", "8083:80")):
+    for name, *words in (("quiet", "--net", "none"), ("hosted", "--net", "host"), ("sharer", "--net", "container:web"),
+                         ("classic",), ("both", "--net", "br0", "--net", "six", "-p", "8083:80")):
         host.minidock("run", "-d", "--name", name, *words, "sleep", "1000")
     host.minidock("create", "--name", "fixed", "--net", "name=br0,ip=172.28.0.77", "--net", "name=six,ip6=fd00:27::77",
                   "true")
