@@ -111,8 +111,8 @@ def test_a_stopped_container_is_connected_at_its_start(host: Host) -> None:
     assert host.picture() == before
     asked = attached(host, "web")
     assert list(asked) == ["bee", "ant"]
-    assert (asked["ant"]["IPAMConfig"], asked["ant"]["Aliases"], asked["ant"]["GwPriority"], asked["ant"]["IPAddress"]) \
-        == ({"IPv4Address": "10.1.0.9"}, ["api"], -3, "")
+    shown = [asked["ant"][key] for key in ("IPAMConfig", "Aliases", "GwPriority", "IPAddress")]
+    assert shown == [{"IPv4Address": "10.1.0.9"}, ["api"], -3, ""]
     host.minidock("start", "web")
     assert addresses(host, "web") == {"eth0": ["10.2.0.2/24"], "eth1": ["10.1.0.9/24"]}
     assert ways_out(host, "web") == ("10.2.0.1", "")
