@@ -29,10 +29,10 @@ def usage(host: Host, name: str) -> list[tuple[int, int]]:
 
 
 WORKED = [  # §1.3, from moby's own tests, and what a container more makes of them
-    ("--subnet 192.168.0.0/24 --ip-range 192.168.0.64/31 --gateway 192.168.0.1 --aux-address a=192.168.0.65"
-     " --aux-address b=192.168.0.128", [(5, 1)], [(6, 0)]),
-    ("--ipv4=false --ipv6 --subnet fd00:9::/64 --ip-range fd00:9::/120 --gateway fd00:9::1 --aux-address a=fd00:9::8"
-     " --aux-address b=fd00:9::1:0", [(4, 253)], [(5, 252)]),
+    (("--subnet 192.168.0.0/24 --ip-range 192.168.0.64/31 --gateway 192.168.0.1 --aux-address a=192.168.0.65"
+     " --aux-address b=192.168.0.128"), [(5, 1)], [(6, 0)]),
+    (("--ipv4=false --ipv6 --subnet fd00:9::/64 --ip-range fd00:9::/120 --gateway fd00:9::1 --aux-address a=fd00:9::8"
+     " --aux-address b=fd00:9::1:0"), [(4, 253)], [(5, 252)]),
     ("--ipv4=false --ipv6 --subnet fd00:9::/56", [(2, 2**64 - 1)], [(3, 2**64 - 1)]),
     ("--ipv4=false --ipv6 --subnet fd00:9::/64", [(2, 2**64 - 2)], [(3, 2**64 - 3)]),
     ("--subnet 10.9.0.0/30", [(3, 1)], [(4, 0)]),
