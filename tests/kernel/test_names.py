@@ -111,13 +111,13 @@ def test_files(named: Host) -> None:
 
 
 @pytest.mark.parametrize(("flags", "words"), [
-    (("--dns", "nobody"), "nobody is not an ip address"),
-    (("--add-host", "db"), 'bad format for add-host: "db"'),
+    (("--net", "br0", "--dns", "nobody"), "nobody is not an ip address"),
+    (("--net", "br0", "--add-host", "db"), 'bad format for add-host: "db"'),
     (("--net", "bridge", "--network-alias", "x"), "network-scoped aliases are only supported for user-defined"),
 ])
 def test_refused(named: Host, flags: tuple[str, ...], words: str) -> None:
     before = named.picture()
-    done = named.minidock("run", "--net", "br0", *flags, "true", check=False)
+    done = named.minidock("run", *flags, "true", check=False)
     assert done.returncode == 125
     assert words in done.stderr
     assert "hint:" in done.stderr
