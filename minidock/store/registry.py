@@ -187,9 +187,10 @@ class Containers:
 
 
 def _unname(sql: sqlite3.Connection, container_id: str) -> None:
-    """Nobody finds the container by name any more, and it finds nobody."""
+    """Nobody finds the container by name any more, it finds nobody, and nothing is relayed to it."""
     sql.execute("DELETE FROM names WHERE container = ?", (container_id,))
     sql.execute("DELETE FROM resolvers WHERE container = ?", (container_id,))
+    sql.execute("DELETE FROM relays WHERE container = ?", (container_id,))
 
 
 class Runs:

@@ -83,3 +83,15 @@ CREATE TABLE IF NOT EXISTS names (
     UNIQUE (network, container, name)
 );
 CREATE INDEX IF NOT EXISTS name_container ON names (container);
+
+-- Host ports that the name server's process relays (minidock/dns/relay.py), by sockets that the monitor holds.
+CREATE TABLE IF NOT EXISTS relays (
+    container   TEXT NOT NULL,         -- its id
+    proto       TEXT NOT NULL,         -- tcp, udp
+    ip          TEXT NOT NULL,         -- the host's address and port
+    port        INTEGER NOT NULL,
+    target      TEXT NOT NULL,         -- the container's
+    target_port INTEGER NOT NULL,
+    PRIMARY KEY (proto, ip, port)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS relay_container ON relays (container);
