@@ -161,6 +161,8 @@ def ground(host: Host, tmp_path: Path) -> Iterator[Ground]:
         one = Ground(made)
         try:
             yield one
+            log = Path(f"{one.run}/dns.log")
+            assert not log.exists() or log.read_text() == ""
         finally:
             one.close()
 
@@ -300,6 +302,38 @@ def test_killed_under_load_it_comes_back_and_serves_the_queue(ground: Ground) ->
     stop.set()
     for thread in threads:
         thread.join()
+
+
+def test_whatever_clients_and_servers_do_nothing_is_left(ground: Ground) -> None:
+    """Half a thousand connections that end in every way at any time: the process stays, its descriptors do not."""
+    chance = random.Random(3)
+
+    def misbehave(stream: socket.socket) -> None:
+        stream.settimeout(0.3)
+        deeds: list[Callable[[], object]] = [
+            lambda: stream.recv(30_000), lambda: stream.sendall(bytes(chance.randrange(100_000))),
+            lambda: stream.shutdown(socket.SHUT_WR), lambda: time.sleep(0.01)]
+        for _ in range(chance.randrange(4)):
+            chance.choice(deeds)()
+        if chance.random() < 0.5:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def clients() -> None:
+        for _ in range(64):
+            with contextlib.suppress(ConnectionResetError):
+                _quietly(misbehave, connected())
+
+    ground.server(misbehave)
+    ground.relay()
+    pid = ground.stage.server_pid()
+    before = len(os.listdir(f"/proc/{pid}/fd"))
+    threads = [threading.Thread(target=clients) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert until(lambda: len(os.listdir(f"/proc/{pid}/fd")), lambda now: now == before) == before
+    assert len(ground.served) > 400 and ground.stage.server_pid() == pid
 
 
 def test_without_its_row_nothing_comes_through(ground: Ground) -> None:
