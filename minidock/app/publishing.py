@@ -107,7 +107,7 @@ def _wanted(container: Container, ways: Ways) -> tuple[Wanted, ...]:
 
 def _relays(network: Network) -> bool:
     """Does the helper process take IPv6 to its IPv4 containers?"""
-    return truth(network.option("bridge.ipv6_relay", "false"))
+    return truth(network.option("bridge.ipv6_relay", "true"))
 
 
 def _host_ipv6() -> bool:
