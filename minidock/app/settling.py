@@ -8,7 +8,6 @@ unsettled, by the same code. The caller holds the container's lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from minidock.app import naming, publishing, starting
 from minidock.app.context import App
@@ -27,20 +26,25 @@ Ways: TypeAlias = tuple[Way, ...]
 
 
 def settle(app: App, container: Container, run: Run) -> None:
-    """Make everything about it agree with its endpoints that are up; those half there go."""
+    """Make everything about it agree with its endpoints that are up; those half there go.
+
+    Their ways out go first: routes and ports are never left without the device they need.
+    """
     halves = app.state.runs.in_state(container.id, "joining", "leaving")
-    for end in halves:
-        app.engine.raze(end.scope)
     before = ways_of(app, container)
     sockets: list[int] = []
     try:
-        ways = _written(app, container, run, halves, before, sockets)
+        ways = _written(app, container, run, {end.id for end in halves}, before, sockets)
         app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
         _hold(app, container, run, ways, sockets)
     finally:
         close(*sockets)
+    for end in halves:
+        app.engine.raze(end.scope)
     _follow(app, container, ways)
     with app.state.running.transaction():
+        for end in halves:
+            app.state.runs.part(end)
         app.state.runs.unsettle(container.id, False)
     naming.tell_server(app)
 
@@ -74,15 +78,11 @@ def ways_of(app: App, container: Container) -> Ways:
     return tuple((network, end) for network, end in found if network)
 
 
-def _written(app: App, container: Container, run: Run, halves: Sequence[Endpoint], before: Ways,
-             sockets: list[int]) -> Ways:
-    """The rows of what is to be: endpoints with their ports, names. The halves' leases are free."""
-    gone = {end.id for end in halves}
+def _written(app: App, container: Container, run: Run, gone: set[str], before: Ways, sockets: list[int]) -> Ways:
+    """The rows of what is to be: endpoints with their ports, names."""
     ways = tuple((network, end) for network, end in before if end.id not in gone)
     held = tuple(item for _, end in before for item in end.published)
     with app.state.running.transaction():
-        for end in halves:
-            app.state.runs.part(end)
         ways = publishing.publish(app, container, ways, sockets, held)
         for _, end in ways:
             app.state.runs.rewrite(end)
