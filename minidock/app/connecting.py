@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minidock.app import attaching, leasing, naming, networks, settling, starting
 from minidock.app.context import App
-from minidock.errors import BadRequest, Conflict, NotFound
+from minidock.errors import BadRequest, Conflict, MinidockError, NotFound
 from minidock.model.container import Container, Run
 from minidock.model.network import Attachment, Endpoint, Network
 
@@ -143,6 +143,19 @@ def _disconnect_running(app: App, container: Container, run: Run, network: Netwo
     with app.state.running.transaction():
         app.state.runs.turn(found[0], "leaving")
         app.state.runs.unsettle(container.id)
+    try:
+        settling.settle(app, container, run)
+    except MinidockError:
+        _stay(app, container, run, found[0])
+        raise
+
+
+def _stay(app: App, container: Container, run: Run, end: Endpoint) -> None:
+    """It cannot leave: another network would have to offer its ports, and somebody has one of them there."""
+    if not app.state.journal.is_built(end.scope):
+        return
+    with app.state.running.transaction():
+        app.state.runs.turn(end, "up")
     settling.settle(app, container, run)
 
 

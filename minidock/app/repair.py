@@ -106,8 +106,9 @@ def _unsettled(app: App) -> list[Repaired]:
         return []
     from minidock.app import settling  # rarely
 
-    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: settled")
-            for container in settling.settle_all(app)]
+    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: "
+                     + (f"it cannot be settled yet: {trouble}" if trouble else "settled"))
+            for container, trouble in settling.settle_all(app)]
 
 
 def repair(app: App) -> list[Repaired]:

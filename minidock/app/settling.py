@@ -7,14 +7,17 @@ unsettled, by the same code. The caller holds the container's lock.
 
 from __future__ import annotations
 
-import os
+import time
+from collections.abc import Mapping
 
 from minidock.app import naming, publishing, starting
 from minidock.app.context import App
 from minidock.drivers.bridge import exits
+from minidock.errors import MinidockError
 from minidock.kernel import portsockets
 from minidock.model.container import Container, Run
 from minidock.model.network import Endpoint, Way, exit_scope
+from minidock.model.ports import Place
 from minidock.sandbox import errands
 from minidock.sandbox.spawn import close
 
@@ -32,11 +35,12 @@ def settle(app: App, container: Container, run: Run) -> None:
     """
     halves = app.state.runs.in_state(container.id, "joining", "leaving")
     before = ways_of(app, container)
+    present = portsockets.held_by(run.monitor, portsockets.bound())
     sockets: list[int] = []
     try:
-        ways = _written(app, container, run, {end.id for end in halves}, before, sockets)
+        ways = _written(app, container, run, {end.id for end in halves}, _held(before, present), sockets)
         app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
-        _hold(app, container, run, ways, sockets)
+        _hold(app, container, run, ways, present, sockets)
     finally:
         close(*sockets)
     for end in halves:
@@ -58,17 +62,27 @@ def rehearse(app: App, container: Container, more: Ways, without: Endpoint | Non
     app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
 
 
-def settle_all(app: App) -> list[Container]:
-    """Settle what killed commands left unsettled; whom somebody works on right now is left alone."""
+def settle_all(app: App) -> list[tuple[Container, str]]:
+    """Settle what killed commands left unsettled, each with the reason if it cannot be; nobody else waits for it.
+
+    Whom somebody works on right now is left alone.
+    """
     settled = []
     for container_id in app.state.runs.unsettled():
         with app.state.free_lock("container", container_id[:12]) as free:
             container, run = app.state.containers.get(container_id), app.state.runs.of(container_id)
             if free and container and run and container_id in app.state.runs.unsettled():
-                with app.state.attaching([network for network, _ in ways_of(app, container)]):
-                    settle(app, container, run)
-                settled.append(container)
+                settled.append((container, _trouble_settling(app, container, run)))
     return settled
+
+
+def _trouble_settling(app: App, container: Container, run: Run) -> str:
+    try:
+        with app.state.attaching([network for network, _ in ways_of(app, container)]):
+            settle(app, container, run)
+    except MinidockError as error:
+        return error.what
+    return ""
 
 
 def ways_of(app: App, container: Container) -> Ways:
@@ -78,10 +92,17 @@ def ways_of(app: App, container: Container) -> Ways:
     return tuple((network, end) for network, end in found if network)
 
 
-def _written(app: App, container: Container, run: Run, gone: set[str], before: Ways, sockets: list[int]) -> Ways:
+def _held(before: Ways, present: Mapping[Place, int]) -> publishing.Held:
+    """What it has of the host's ports; sockets of SCTP are not listed where we look."""
+    bindings = tuple(item for _, end in before for item in end.published)
+    unseen = [place for item in bindings for place in item.places if place[0] == "sctp"]
+    return publishing.Held(bindings, frozenset((*present, *unseen)))
+
+
+def _written(app: App, container: Container, run: Run, gone: set[str], held: publishing.Held,
+             sockets: list[int]) -> Ways:
     """The rows of what is to be: endpoints with their ports, names."""
-    ways = tuple((network, end) for network, end in before if end.id not in gone)
-    held = tuple(item for _, end in before for item in end.published)
+    ways = tuple((network, end) for network, end in ways_of(app, container) if end.id not in gone)
     with app.state.running.transaction():
         ways = publishing.publish(app, container, ways, sockets, held)
         for _, end in ways:
@@ -90,19 +111,29 @@ def _written(app: App, container: Container, run: Run, gone: set[str], before: W
     return ways
 
 
-def _hold(app: App, container: Container, run: Run, ways: Ways, sockets: list[int]) -> None:
-    """The container's monitor holds exactly the sockets of its ports: new ones are handed over, others let go."""
+def _hold(app: App, container: Container, run: Run, ways: Ways, present: Mapping[Place, int],
+          sockets: list[int]) -> None:
+    """The container's monitor holds exactly the sockets of its ports: others are let go, new ones handed over.
+
+    In this order, so that a number told twice, the first time by a killed command, never means a new one.
+    """
     wanted = {place for _, end in ways for item in end.published for place in item.places}
-    bound = portsockets.bound()
-    present, ours = (portsockets.held_by(pid, bound) for pid in (run.monitor, os.getpid()))
-    missing = wanted - present.keys() - ours.keys()
-    sockets += [portsockets.hold(place[0], str(place[1]), place[2]) for place in missing
-                if place[0] != "sctp"]  # those are not listed where we look
+    dropped = [fd for place, fd in present.items() if place not in wanted]
     directory = app.state.directory(container)
+    errands.drop(directory, dropped)
     errands.hold(directory, sockets)
-    errands.drop(directory, [fd for place, fd in present.items() if place not in wanted])
     if app.state.names.served(container.id) or app.state.relays.served(container.id):
         errands.guard(directory, app.state.run)
+    if dropped or sockets:
+        _await(run.monitor, {place for place in wanted if place[0] != "sctp"})
+
+
+def _await(monitor: int, wanted: set[Place]) -> None:
+    """Until its monitor has done so: the next command looks at what it holds. A dead one never will."""
+    for _ in range(200):
+        if portsockets.held_by(monitor, portsockets.bound()).keys() == wanted:
+            return
+        time.sleep(0.005)
 
 
 def _follow(app: App, container: Container, ways: Ways) -> None:
