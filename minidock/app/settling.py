@@ -43,6 +43,7 @@ def settle(app: App, container: Container, run: Run) -> None:
         _hold(app, container, run, ways, present, sockets)
     finally:
         close(*sockets)
+    _retire_names(app, container, ways)
     for end in halves:
         app.engine.raze(end.scope)
     _follow(app, container, ways)
@@ -60,6 +61,14 @@ def rehearse(app: App, container: Container, more: Ways, without: Endpoint | Non
     ways = tuple((network, end) for network, end in before if without is None or end.id != without.id)
     ways = publishing.rehearse(app, container, (*ways, *more), held)
     app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
+    _retire_names(app, container, ways)
+
+
+def _retire_names(app: App, container: Container, ways: Ways) -> None:
+    """On no network with names any more, it needs no name server."""
+    scope = f"{container.scope}/names"
+    if not naming.any_named(ways) and app.state.journal.has(scope):
+        app.engine.raze(scope)
 
 
 def settle_all(app: App) -> list[tuple[Container, str]]:
@@ -108,6 +117,8 @@ def _written(app: App, container: Container, run: Run, gone: set[str], held: pub
         for _, end in ways:
             app.state.runs.rewrite(end)
         naming.write_rows(app, container, ways, run, app.state.names.port(container.id))
+        if not naming.any_named(ways):
+            app.state.names.retire(container.id)
     return ways
 
 
@@ -124,6 +135,8 @@ def _hold(app: App, container: Container, run: Run, ways: Ways, present: Mapping
     errands.hold(directory, sockets)
     if app.state.names.served(container.id) or app.state.relays.served(container.id):
         errands.guard(directory, app.state.run)
+    else:
+        errands.unguard(directory)
     if dropped or sockets:
         _await(run.monitor, {place for place in wanted if place[0] != "sctp"})
 
