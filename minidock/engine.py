@@ -60,14 +60,15 @@ class Engine:
 
         What can take another's place in one step (rules) does: nobody sees a gap.
         """
-        if not self.journal.has(scope):
+        if not self.journal.is_built(scope):
+            self.raze(scope)  # what a failure left of it
             self.build(scope, plan)
             return
         first, makes, last = differing(self.journal.entries(scope), plan)
         if not (first or makes or last):
             return
-        self.journal.reopen(scope)
         try:
+            self.journal.reopen(scope)
             self._drop(first)
             for item, older in makes:
                 self._make(scope, item, older)
