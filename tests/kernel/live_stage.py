@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from minidock.kernel import portsockets
+from minidock.kernel import portsockets, procsys
 from tests.ground import Host, until
 from tests.kernel.aftermath import disagreements, rows
 
@@ -29,6 +29,7 @@ def live_picture(host: Host) -> dict[str, object]:
     looks: dict[str, object] = {f"{name} rows": rows(run, query) for name, query in _ROWS.items()}
     looks["configuration"] = [re.sub('"created": "[^"]*"', "", text) for (text,) in rows(
         host.directory / "root/minidock.db", "SELECT config FROM containers ORDER BY id")]
+    looks["forwarding of IPv6"] = procsys.read("net.ipv6.conf.all.forwarding")
     bound = portsockets.bound()
     looks["held"] = [sorted(map(str, portsockets.held_by(monitor, bound)))
                      for (monitor,) in rows(run, "SELECT monitor FROM running ORDER BY container")]
