@@ -154,5 +154,6 @@ def _follow(app: App, container: Container, ways: Ways) -> None:
     naming.rewrite_hosts(app, container, ways)
     naming.rewrite_resolv_conf(app, container, ways)
     attachments = tuple(end.attachment for _, end in ways)
-    if container.attachments != attachments:
-        app.state.containers.change(container.but(attachments=attachments))
+    stored = app.state.containers.get(container.id)  # ours may be from before a change that is being taken back
+    if stored and stored.attachments != attachments:
+        app.state.containers.change(stored.but(attachments=attachments))
