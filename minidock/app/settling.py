@@ -7,6 +7,7 @@ unsettled, by the same code. The caller holds the container's lock.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 
@@ -19,6 +20,7 @@ from minidock.model.container import Container, Run
 from minidock.model.network import Endpoint, Way, exit_scope
 from minidock.model.ports import Place
 from minidock.sandbox import errands
+from minidock.sandbox.liveness import alive
 from minidock.sandbox.spawn import close
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
@@ -130,23 +132,25 @@ def _hold(app: App, container: Container, run: Run, ways: Ways, present: Mapping
     """
     wanted = {place for _, end in ways for item in end.published for place in item.places}
     dropped = [fd for place, fd in present.items() if place not in wanted]
-    directory = app.state.directory(container)
+    links, directory = portsockets.links(run.monitor), app.state.directory(container)
+    gone = {links[fd] for fd in dropped if fd in links}
     errands.drop(directory, dropped)
     errands.hold(directory, sockets)
     if app.state.names.served(container.id) or app.state.relays.served(container.id):
         errands.guard(directory, app.state.run)
     else:
         errands.unguard(directory)
-    if dropped or sockets:
-        _await(run.monitor, {place for place in wanted if place[0] != "sctp"})
+    _await(run, gone, {f"socket:[{os.fstat(fd).st_ino}]" for fd in sockets})
 
 
-def _await(monitor: int, wanted: set[Place]) -> None:
-    """Until its monitor has done so: the next command looks at what it holds. A dead one never will."""
-    for _ in range(200):
-        if portsockets.held_by(monitor, portsockets.bound()).keys() == wanted:
+def _await(run: Run, gone: set[str], come: set[str]) -> None:
+    """Until its monitor has done so: the next command looks at what it holds. That of a dead container never will."""
+    deadline = time.monotonic() + 2
+    while alive(run.pid, run.pid_started) and time.monotonic() < deadline:
+        links = set(portsockets.links(run.monitor).values())
+        if come <= links and not gone & links:
             return
-        time.sleep(0.005)
+        time.sleep(0.002)
 
 
 def _follow(app: App, container: Container, ways: Ways) -> None:

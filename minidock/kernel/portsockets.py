@@ -103,11 +103,14 @@ def bound() -> dict[str, Place]:
 
 def held_by(pid: int, among: Mapping[str, Place]) -> dict[Place, int]:
     """Which of these sockets a process has, and as which descriptor."""
+    return {among[link]: fd for fd, link in links(pid).items() if link in among}
+
+
+def links(pid: int) -> dict[int, str]:
+    """What each descriptor of a process is, as `socket:[INODE]`; none of a dead one."""
     found = {}
     with contextlib.suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):  # closed meanwhile
-                place = among.get(os.readlink(f"/proc/{pid}/fd/{fd}"))
-                if place:
-                    found[place] = int(fd)
+                found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
     return found
