@@ -87,7 +87,7 @@ class Cutter:
         def cut(*values: Any, **named: Any) -> Any:
             self.point(f"before {owner.__name__}.{name}")
             result = done(*values, **named)
-            self.done |= name == "release"
+            self.done |= (owner, name) == (starting, "release")
             self.point(f"after {owner.__name__}.{name}")
             return result
 

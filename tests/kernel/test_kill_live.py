@@ -60,8 +60,7 @@ def kill_everywhere(host: Host, name: str, most: int) -> int:
 def _one(host: Host, job: Job, calls: str, number: int, wanted: list[dict[str, object]], where: str) -> bool:
     """Kill once and judge; is all as it was before the command?"""
     died = killed_at(number, calls, *job.words)
-    tidied()
-    seen = come_to(host, *wanted)
+    seen = until(lambda: (tidied(), live_picture(host))[1], lambda look: look in wanted, 5)
     assert seen in wanted, f"{where}:\n{unlike(seen, *wanted)}"
     assert died or seen == wanted[1], where
     assert mend() == [], f"{where}: repair found something to do"
