@@ -38,12 +38,17 @@ def named(network: Network) -> bool:
     return network.user_defined
 
 
+def any_named(ways: Ways) -> bool:
+    """Is any of these networks one with names?"""
+    return any(named(network) for network, _ in ways)
+
+
 def prepare(app: App, container: Container, ways: Ways) -> int:
     """Lead port 53 to the port where the server will listen for this life, which is returned; 0 without names.
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not any(named(network) for network, _ in ways):
+    if not any_named(ways):
         return 0
     if not app.dry:
         _ensure(app.state.run)
@@ -167,7 +172,7 @@ def _make_log(directory: str) -> None:
 def resolv_conf(container: Container, ways: Ways) -> str:
     """The container's resolv.conf as it is to be."""
     conf = _resolver_conf(container)
-    if any(named(network) for network, _ in ways):
+    if any_named(ways):
         return files.internal(conf)
     if container.network_mode != "host":
         return files.legacy(conf, ipv6=any(end.address6 for _, end in ways))

@@ -14,6 +14,8 @@ from minidock.app import ending, networks
 from minidock.app.context import App
 from minidock.firewall.replay import replayed
 from minidock.kernel import netns, nft, nft_read
+from minidock.kernel.iptables import program
+from minidock.model.firewall import Policy
 from minidock.model.record import Record
 from minidock.objects import KernelObject, RuleSet
 from minidock.sandbox.liveness import alive
@@ -106,8 +108,9 @@ def _unsettled(app: App) -> list[Repaired]:
         return []
     from minidock.app import settling  # rarely
 
-    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: settled")
-            for container in settling.settle_all(app)]
+    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: "
+                     + (f"it cannot be settled yet: {trouble}" if trouble else "settled"))
+            for container, trouble in settling.settle_all(app)]
 
 
 def repair(app: App) -> list[Repaired]:
@@ -164,7 +167,22 @@ def _lost_objects(app: App) -> list[Repaired]:
 def _put_rules_right(app: App) -> list[Repaired]:
     """No container may end meanwhile: its rules, read from the journal before, would be written once more."""
     with app.state.unremoved():
-        return [_replace_rules(app)] if _rules_differ(app) else []
+        return [*([_replace_rules(app)] if _rules_differ(app) else []), *_put_policies_right(app)]
+
+
+def _put_policies_right(app: App) -> list[Repaired]:
+    """The host forwards for containers only: everything else is not, whoever changed that (`ufw disable` does)."""
+    socket = app.kernel.netfilter()
+    changed = nft.changed_policies(socket, [item for _, rules in _rule_sets(app) for item in rules.policies])
+    if app.dry:
+        return [Repaired(_named(item), "was changed: would be set again") for item in changed]
+    if changed:
+        nft.apply(socket, (), changed, ())
+    return [Repaired(_named(item), "was changed: set again") for item in changed]
+
+
+def _named(item: Policy) -> str:
+    return f"policy {item.policy} of {program(item.family)} {item.chain}"
 
 
 def _restore(app: App, entry: Entry) -> Repaired | None:

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import os
 import struct
-import time
 from _socket import (
     AF_INET,
     AF_INET6,
@@ -23,7 +22,7 @@ from _socket import (
     SOL_SOCKET,
     socket,
 )
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from minidock.model.ports import Address, Place
@@ -113,21 +112,16 @@ def bound() -> dict[str, Place]:
     return {f"socket:[{inode}]": place for place, inode in _listed()}
 
 
-def until_closed(pid: int, descriptors: Collection[int]) -> None:
-    """Wait until a process has closed them, but not long: it may have no ears."""
-    for _ in range(100):
-        if not any(os.path.lexists(f"/proc/{pid}/fd/{number}") for number in descriptors):
-            return
-        time.sleep(0.005)
-
-
 def held_by(pid: int, among: Mapping[str, Place]) -> dict[Place, int]:
     """Which of these sockets a process has, and as which descriptor."""
+    return {among[link]: fd for fd, link in links(pid).items() if link in among}
+
+
+def links(pid: int) -> dict[int, str]:
+    """What each descriptor of a process is, as `socket:[INODE]`; none of a dead one."""
     found = {}
     with contextlib.suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):  # closed meanwhile
-                place = among.get(os.readlink(f"/proc/{pid}/fd/{fd}"))
-                if place:
-                    found[place] = int(fd)
+                found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
     return found

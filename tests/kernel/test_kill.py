@@ -20,15 +20,10 @@ from pathlib import Path
 import pytest
 
 from minidock.model.record import Record
-from tests.ground import COMMAND, Host, until
+from tests.ground import Host, until
 from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, rows
+from tests.kernel.killer import EFFECTS, LONG, PAGES, SEED, count, killed_at, points, strace
 
-# Calls that change the kernel, the file system or other processes; a database's pages are written by pwrite64.
-EFFECTS = ("sendto,sendmsg,mount,umount2,unlink,unlinkat,rmdir,rename,mkdir,ftruncate,fchmod,flock,clone,clone3,fork,"
-           "vfork,write,setns,unshare,pidfd_send_signal,kill,execve,fdatasync")
-PAGES = "pwrite64"
-LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
-SEED = int(os.environ.get("MINIDOCK_KILL_SEED", "1"))
 WEB = ("run", "-d", "--name", "web", "--net", "br0", "-p", "8080:80", "-p", "5353:53/udp", "sleep", "60")
 
 
@@ -60,29 +55,6 @@ def ready(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     with orphanage():
         yield host
         wipe(host)
-
-
-def strace(*words: str) -> list[str]:
-    """strace's words to run something; only the process itself is traced, not its children."""
-    return ["strace", "-qq", "-o", *words]
-
-
-def count(host: Host, calls: str, *command: str) -> int:
-    """How many such calls the command makes when nothing disturbs it."""
-    log = host.directory / "strace.log"
-    done = subprocess.run([*strace(str(log), "-e", f"trace={calls}"), *COMMAND, *command], capture_output=True,
-                          text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return len(re.findall(r"^\w+\(", log.read_text(), re.MULTILINE))
-
-
-def killed_at(number: int, calls: str, *command: str) -> bool:
-    """Run the command and kill it before its call of that number; False: it ended before."""
-    inject = ["-e", f"trace={calls}", "-e", f"inject={calls}:signal=KILL:when={number}"]
-    done = subprocess.run([*strace("/dev/null", *inject), *COMMAND, *command], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-    assert done.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), f"{command}: {done.returncode} {done.stderr}"
-    return done.returncode != 0
 
 
 def still(host: Host) -> dict[str, object]:
@@ -118,13 +90,6 @@ def agreed(host: Host, wanted: list[dict[str, object]], where: str) -> dict[str,
 
 def _difference(seen: dict[str, object], wanted: dict[str, object]) -> dict[str, object]:
     return {key: (value, wanted[key]) for key, value in seen.items() if value != wanted[key]}
-
-
-def points(name: str, effects: int, pages: int, most: int) -> list[tuple[str, int]]:
-    """All points (of the pages every third: a transaction writes several), or so many of them by the seed."""
-    every = [(EFFECTS, number) for number in range(1, effects + 1)]
-    every += [(PAGES, number) for number in range(1, pages + 1, 3)]
-    return every if LONG else random.Random(f"{SEED}/{name}").sample(every, most)
 
 
 def kill_everywhere(host: Host, name: str, most: int) -> int:
