@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from minidock.app import pools
+from minidock.app import leasing, pools
 from minidock.app.context import App
 from minidock.ipam import overlap
 from minidock.kernel import foreign, reading
@@ -34,6 +34,13 @@ def of_ports(app: App, container: Container) -> list[Notice]:
     notices = (warnings.ports_unguarded(name.partition(" ")[0], network, end.published)
                for name in (firewalls(app) if ways else ()) for network, end in ways)
     return [notice for notice in notices if notice]
+
+
+def of_removal(app: App, network: Network) -> list[Notice]:
+    """What to tell about a network that was removed: Docker lets it go silently."""
+    holders = [(leasing.name_of(app, container_id), address)
+               for address, container_id in app.state.containers.reserved(network.id)]
+    return [warnings.fixed_addresses_lost(network, sorted(holders))] if holders else []
 
 
 def firewalls(app: App) -> list[str]:

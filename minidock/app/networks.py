@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from minidock import ipam
 from minidock.app import identity, options, pools
 from minidock.app.context import App, now
@@ -196,15 +198,14 @@ def lacks_predefined(app: App) -> bool:
     return app.state.networks.count(tuple(PREDEFINED)) < len(PREDEFINED)
 
 
-def prune(app: App) -> list[str]:
-    """Remove all networks of the user's nobody is attached to; their names."""
+def prune(app: App, spared: Callable[[Network], bool] = lambda network: False) -> list[Network]:
+    """Remove all networks of the user's nobody is attached to, but for those spared; those that are gone."""
     removed = []
     for network in app.state.networks.all():
-        if network.name in PREDEFINED or app.state.runs.endpoints(network_id=network.id):
+        if network.name in PREDEFINED or app.state.runs.endpoints(network_id=network.id) or spared(network):
             continue
         try:
-            remove(app, network.id)
-            removed.append(network.name)
+            removed.append(remove(app, network.id))
         except (Conflict, NotFound):  # somebody attached or removed it meanwhile
             continue
     return removed

@@ -53,6 +53,8 @@ def discarded(container: Container, networks: Sequence[Network]) -> str:
         return ""
     if any(network.driver == "host" for network in networks):
         return "Published ports are discarded when using host network mode"
+    if not networks:
+        return "Published ports are discarded: the container is on no network"
     first = networks[0]
     kind = "is internal" if first.internal else "has no way in"
     return f"Published ports are discarded: network {first.name} {kind}"

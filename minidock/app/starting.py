@@ -263,7 +263,8 @@ _PROCESS_WHY = "The container's process: its own pid, mount, uts and ipc namespa
 def _tell_process(app: App, container: Container, process: Process) -> None:
     """The process as one command a person could type."""
     inside = ("ip", "netns", "exec", os.path.basename(process.netns)) if process.netns else ()
-    words = (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+    own_name = () if container.uts else ("--uts",)
+    words = (*inside, "unshare", "--fork", "--pid", "--mount-proc", *own_name, "--ipc", *container.argv)
     app.story.tell_process(container.scope, words, f"process of {container.name}", _PROCESS_WHY)
 
 
@@ -272,10 +273,12 @@ def process_of(container: Container, netns: str = "") -> Process:
     netns = netns or container.netns
     env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
     env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
+    domain = (("kernel.domainname", container.domainname),) if container.domainname else ()
     return Process(container.argv, tuple(env.items()), container.hostname,
                    f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
                    container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
-                   container.sysctls, container.init, container.tty, container.stdin_open)
+                   (*domain, *container.sysctls), container.init, container.tty, container.stdin_open,
+                   container.uts == "host")
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:

@@ -16,7 +16,7 @@ def prune(app: App) -> list[str]:
         if app.state.runs.of(container.id) is None:
             ending.remove(app, container, force=False)
             containers.append(container.short)
-    removed = networks.prune(app)
+    removed = [network.name for network in networks.prune(app)]
     lines = ["Deleted Containers:", *containers] if containers else []
     return [] if app.dry else [*lines, *(["Deleted Networks:", *removed] if removed else [])]
 

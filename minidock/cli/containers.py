@@ -50,6 +50,7 @@ def start(names: tuple[str, ...], attach: bool, interactive: bool, explain: bool
             container = _find(app, names[0])
             how = starting.Attached()
             starting.start(app, container, how, fresh=False)
+            _warn(app, container)
             return serve(app, container, how, interactive)
         code = each(names, lambda name: _start(app, name))
         tell(app, f"start {' '.join(names)}", explain, script)
@@ -60,7 +61,16 @@ def _start(app: App, name: str) -> str | None:
     container = _find(app, name)
     if app.state.runs.of(container.id) is None:  # started already: Docker says nothing either
         starting.start(app, container, starting.Detached(), fresh=False)
+        _warn(app, container)
     return None if app.dry else name
+
+
+def _warn(app: App, container: Container) -> None:
+    """What `run` would have told about its ports."""
+    if container.ports or container.publish_all:
+        from minidock.cli import running
+
+        running.warn(app, container)
 
 
 @click.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 import click
@@ -23,6 +25,7 @@ from minidock.cli.common import (
 )
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
+from minidock.firewall.bridge import truth
 from minidock.model.network import Attachment, Network
 
 
@@ -39,6 +42,14 @@ def net() -> None:
     """
 
 
+def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bool | None:
+    """A flag that may have a value: --ipv6, --ipv6=false; None if it is not given."""
+    try:
+        return None if value is None else truth(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value}: true or false", ctx, param) from error
+
+
 @net.command()
 @click.argument("name", metavar="NETWORK")
 @click.option("-d", "--driver", default="bridge", show_default=True, help="The network's driver.")
@@ -47,11 +58,15 @@ def net() -> None:
 @click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
 @click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
 @click.option("--internal", is_flag=True, help="No way out and no way in.")
-@click.option("--ipv4", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv4", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv4 (default true)?  --ipv4=false for IPv6 only.")
-@click.option("--ipv6", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv6", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv6 (default false)?")
 @click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
+@click.option("--ipam-driver", type=click.Choice(["default"]), default="default", help="There is one.",
+              expose_value=False)
+@click.option("--scope", type=click.Choice(["local"]), default="local", help="Networks are this host's.",
+              expose_value=False)
 @click.option("-o", "--opt", "options", multiple=True, metavar="KEY=VALUE", help="Driver options.")
 @click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Labels.")
 @telling
@@ -133,6 +148,7 @@ net.add_command(ls, "list")
 @net.command()
 @click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
 @click.option("-f", "--format", "form", default="", metavar="FORMAT", help="json, or a template: '{{.Id}}'.")
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Accepted; there is no more to show.")
 def inspect(names: tuple[str, ...], form: str) -> int:
     """Show networks as JSON, with docker's keys.
 
@@ -166,7 +182,7 @@ def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script
     with opened(dry_run) as app:
         def act(name: str) -> str | None:
             try:
-                networks.remove(app, name)
+                _warn_of_removal(app, networks.remove(app, name))
             except NotFound:
                 if not force:
                     raise
@@ -181,25 +197,47 @@ def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script
 net.add_command(rm, "remove")
 
 
+def _warn_of_removal(app: App, network: Network) -> None:
+    from minidock.app import neighbours
+
+    for notice in neighbours.of_removal(app, network):
+        print(notice, file=sys.stderr)
+
+
 @net.command()
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="until, label, label!.")
 @telling
-def prune(force: bool, explain: bool, dry_run: bool, script: str | None) -> None:
+def prune(force: bool, filters: tuple[str, ...], explain: bool, dry_run: bool, script: str | None) -> None:
     """Remove all networks no running container is attached to.
 
     \b
     Examples:
       minidock net prune
-      minidock net prune -f
+      minidock net prune -f --filter until=24h
     """
+    spared = _spared(filters)
     if not (force or dry_run):
         print("WARNING! This will remove all custom networks not used by at least one container.", file=sys.stderr)
         click.confirm("Are you sure you want to continue?", abort=True, err=True)
     with opened(dry_run) as app:
-        removed = networks.prune(app)
+        removed = networks.prune(app, spared)
         if removed and not dry_run:
-            click.echo("Deleted Networks:\n" + "\n".join(removed))
+            click.echo("Deleted Networks:\n" + "\n".join(network.name for network in removed))
+        for network in removed:
+            _warn_of_removal(app, network)
         tell(app, "net prune", explain, script)
+
+
+def _spared(texts: tuple[str, ...]) -> Callable[[Network], bool]:
+    """Which networks the filters keep from being pruned."""
+    from datetime import datetime
+
+    from minidock.views import filters
+
+    now = datetime.now(UTC)
+    wanted = filters.of_prune(texts, now)
+    return lambda network: not filters.network_prunable(wanted, network, now)
 
 
 @net.command()

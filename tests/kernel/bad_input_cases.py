@@ -6,6 +6,8 @@ two networks and of two containers share. A tuple is taken word by word.
 
 from __future__ import annotations
 
+from tests.kernel import bad_attachment_cases
+
 NEW = "net create x --subnet 10.1.0.0/24"
 OPT = "com.docker.network."
 RUN = "run --rm --net br0"
@@ -24,7 +26,6 @@ NETWORKS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "subnet-bad-length": (2, "net create x --subnet 10.1.0.0/33"),
     "subnet-not-address": (2, "net create x --subnet ten/24"),
     "subnet-host-bits": (2, "net create x --subnet 10.1.0.7/24"),
-    "subnet-ipv6": (2, "net create x --subnet 2001:db8::/64"),
     "subnet-overlaps-network": (4, "net create x --subnet 172.28.5.0/24"),
     "subnet-two": (2, "net create x --subnet 10.1.0.0/24 --subnet 10.2.0.0/24"),
     "subnet-two-overlapping": (2, "net create x --subnet 10.1.0.0/16 --subnet 10.1.2.0/24"),
@@ -108,7 +109,6 @@ RUNNING: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "publish-foreign-program": (125, f"{RUN} -p 7777:80 true"),
     "publish-foreign-udp": (125, f"{RUN} -p 7777:80/udp true"),
     "publish-not-our-address": (125, f"{RUN} -p 192.0.2.77:8090:80 true"),
-    "publish-ipv6": (125, f"{RUN} -p [::1]:8090:80 true"),
     "publish-address-without-port": (125, f"{RUN} -p 127.0.0.1:80 true"),
     "publish-name": (125, f"{RUN} -p localhost:8090:80 true"),
     "publish-too-large": (125, f"{RUN} -p 70000:80 true"),
@@ -200,4 +200,4 @@ CONTAINERS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "no-container-named": (2, "rm"),
 }
 
-CASES = {**NETWORKS, **RUNNING, **CONTAINERS}
+CASES = {**NETWORKS, **RUNNING, **CONTAINERS, **bad_attachment_cases.CASES}
