@@ -28,13 +28,15 @@ def of(app: App, container: Container) -> tuple[Reach, ...]:
 
 def seen(app: App, container: str = "") -> Scene:
     """Look at the host: its rules (with a container's short id only those that concern it), its addresses."""
-    interfaces = reading.addresses(app.kernel)
+    interfaces, networks = reading.addresses(app.kernel), tuple(app.state.networks.all())
     host = Host(interfaces=interfaces,
                 forwards=frozenset(version for version in BOTH if _on(_FORWARDING[version])),
                 bridged=frozenset(version for version in BOTH if _on(BRIDGE_NETFILTER[version])),
-                localnet=frozenset(name for name in {name for name, _ in interfaces} if _routes_loopback(name)))
+                localnet=frozenset(name for name in {name for name, _ in interfaces} if _routes_loopback(name)),
+                bridges=tuple((net.device, pool.subnet) for net in networks if net.driver == "bridge"
+                              for pool in net.pools))
     rules = Ruleset((*nft_read.words(app.kernel.netfilter(), container), *_unseen()))
-    return Scene(host, rules, tuple(app.state.networks.all()))
+    return Scene(host, rules, networks)
 
 
 def _on(key: str) -> bool:

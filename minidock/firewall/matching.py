@@ -57,10 +57,16 @@ class Host(Record):
     forwards: frozenset[int] = frozenset((4, 6))  # the families it routes
     bridged: frozenset[int] = frozenset((4, 6))  # the families whose rules see frames between ports of one bridge
     localnet: frozenset[str] = frozenset()  # the devices by which 127.0.0.0/8 may be routed
+    bridges: tuple[tuple[str, Subnet], ...] = ()  # whose ports reach each other, whether the host has an address there
 
     def local(self, address: Address) -> bool:
         """Is it one of its own addresses?"""
         return address.is_loopback or any(one.ip == address for _, one in self.interfaces)
+
+    def beside(self, packet: Packet) -> str:
+        """The bridge that takes a packet from port to port, without the host as its router; "" if it is routed."""
+        found = (name for name, subnet in self.bridges if packet.destination in subnet and packet.devices == {name})
+        return "" if packet.asked or self.local(packet.destination) else next(found, "")
 
     def device(self, address: Address) -> str:
         """The device it is reached by without a router; "" if there is none."""

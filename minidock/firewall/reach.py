@@ -69,25 +69,24 @@ class _Walk:
     def begin(self, packet: Packet) -> Iterator[Answer]:
         if not packet.devices:
             yield from self._through(OUTPUT, packet, self._sent)
-        elif self._bridged(packet) and packet.version not in self.host.bridged:
+        elif packet.version == 6 and packet.destination.is_loopback:  # even before PREROUTING: ip6_rcv_core
+            yield Answer(DROPPED, because=f"{packet.destination} coming from outside is refused by the kernel")
+        elif packet.version not in self.host.bridged and self.host.beside(packet):
             yield Answer(DELIVERED, (packet.destination, packet.first), "frames of one bridge pass no rule")
         else:
             yield from self._through(PREROUTING, packet, self._arrived)
 
-    def _bridged(self, packet: Packet) -> bool:
-        """Does it stay within its bridge, without the host as a router?"""
-        return packet.devices == {self.host.device(packet.destination)} and not packet.asked
-
     def _arrived(self, packet: Packet) -> Iterator[Answer]:
-        version, device = packet.version, self.host.device(packet.destination)
+        version, beside = packet.version, self.host.beside(packet)
+        device = beside or self.host.device(packet.destination)
         if device == "lo":
-            if packet.destination.is_loopback and not (version == 4 and packet.devices <= self.host.localnet):
+            if packet.destination.is_loopback and not packet.devices <= self.host.localnet:
                 yield Answer(DROPPED, because=f"{packet.destination} coming from outside is refused by the kernel")
             else:
                 yield from self._through(INPUT, packet, self._taken)
         elif not device:
             yield Answer(ELSEWHERE, because=f"no device leads to {packet.destination}")
-        elif version not in self.host.forwards and not self._bridged(packet):
+        elif version not in self.host.forwards and not beside:
             yield Answer(DROPPED, because=f"forwarding of IPv{version} is off")
         else:
             yield from self._through(FORWARD, packet.but(leaves=device), self._leaving)

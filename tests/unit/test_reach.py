@@ -14,7 +14,8 @@ from minidock.model.ports import PortBinding
 from minidock.views import reach as view
 
 HOST = Host((("lo", ip_interface("127.0.0.1/8")), ("up0", ip_interface("198.51.100.2/24")),
-             ("br0", ip_interface("172.28.0.1/16"))), localnet=frozenset(("br0",)))
+             ("br0", ip_interface("172.28.0.1/16"))), localnet=frozenset(("br0",)),
+            bridges=(("br0", ip_network("172.28.0.0/16")),))
 ANYBODY = (span(ip_network("0.0.0.0/0")),)
 CONTAINER, OWN = ip_address("172.28.0.2"), ip_address("198.51.100.2")
 CALL = Packet(frozenset(("up0",)), ANYBODY, CONTAINER, "tcp", 80, 80, "br0", asked=(OWN, 8080, 8080))
