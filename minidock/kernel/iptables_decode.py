@@ -232,7 +232,7 @@ def _count(rule: _Reading, found: dict[int, bytes]) -> bool:
 def _match(rule: _Reading, found: dict[int, bytes]) -> bool:
     rule.settle()
     name = found[1].rstrip(b"\0").decode()
-    rule.matches.append(match_text(name, _number(found, 2), found[3]) or f"<{name}>")
+    rule.matches.append(match_text(name, _number(found, 2), found[3], rule.family) or f"<{name}>")
     return True
 
 
