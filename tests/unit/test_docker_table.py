@@ -14,8 +14,8 @@ from minidock.cli.group import cli
 
 README = Path(__file__).parents[2] / "README.md"
 # Every flag of docker 29.7's --help; of `run` and `create` those that are about networks and names.
-RUN = ("--add-host --dns --dns-option --dns-search --domainname --expose -h --hostname --ip --ip6 --link --link-local-ip"
-       " --mac-address --network --network-alias -p --publish -P --publish-all --sysctl --uts")
+RUN = ("--add-host --dns --dns-option --dns-search --domainname --expose -h --hostname --ip --ip6 --link"
+       " --link-local-ip --mac-address --network --network-alias -p --publish -P --publish-all --sysctl --uts")
 DOCKER = {command: set(flags.split()) for command, flags in {
     "network create": "--attachable --aux-address --config-from --config-only -d --driver --gateway --ingress"
                       " --internal --ip-range --ipam-driver --ipam-opt --ipv4 --ipv6 --label -o --opt --scope --subnet",
