@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 
 import click
 
 from minidock.app import networks
 from minidock.app.context import App
+from minidock.cli import completing
 from minidock.cli.common import (
+    check_format_or_raw,
+    confirmed,
     each,
     filter_option,
     format_option,
@@ -82,7 +85,7 @@ def _split(words: tuple[str, ...]) -> tuple[str, ...]:
 @click.option("-q", "--quiet", is_flag=True, help="Ids only.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids.")
 @filter_option(help="driver, id, name, label, scope, type (builtin, custom), dangling (true, false).")
-@format_option()
+@format_option(callback=check_format_or_raw)
 def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> None:
     """List networks.
 
@@ -96,10 +99,10 @@ def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> N
     from minidock.views.listing import listing
 
     with opened() as app:
-        found = _filtered(app, filters)
+        found = sorted(_filtered(app, filters), key=view.natural)
     rows = [view.as_object(network, no_trunc) for network in found]
-    text = "\n".join(row["ID"] for row in rows) if quiet else \
-        listing(format_, rows, view.HEADS, view.TABLE, "*network.networkContext")
+    forms = {"table": "{{.ID}}", "raw": view.RAW_QUIET} if quiet else {"raw": view.RAW}
+    text = listing(forms.get(format_, format_), rows, view.HEADS, view.TABLE, "*network.networkContext")
     if text:
         click.echo(text)
 
@@ -119,7 +122,7 @@ net.add_command(ls, "list")
 
 
 @net.command()
-@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...", shell_complete=completing.networks)
 @click.option("-f", "--format", "form", default="", metavar="FORMAT", help="json, or a template: '{{.Id}}'.")
 def inspect(names: tuple[str, ...], form: str) -> int:
     """Show networks as JSON, with docker's keys.
@@ -138,7 +141,7 @@ def inspect(names: tuple[str, ...], form: str) -> int:
 
 
 @net.command()
-@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...", shell_complete=completing.removable)
 @click.option("-f", "--force", is_flag=True, help="Do not complain about networks that do not exist.")
 @telling
 def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script: str | None) -> int:
@@ -171,20 +174,35 @@ net.add_command(rm, "remove")
 
 @net.command()
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE",
+              help="until=TIME (made before), label=KEY[=VALUE], label!=KEY[=VALUE].")
 @telling
-def prune(force: bool, explain: bool, dry_run: bool, script: str | None) -> None:
+def prune(force: bool, filters: tuple[str, ...], explain: bool, dry_run: bool, script: str | None) -> None:
     """Remove all networks no running container is attached to.
 
     \b
     Examples:
       minidock net prune
-      minidock net prune -f
+      minidock net prune -f --filter until=24h --filter label!=keep
     """
+    chosen = _chosen(filters)
     if not (force or dry_run):
-        print("WARNING! This will remove all custom networks not used by at least one container.", file=sys.stderr)
-        click.confirm("Are you sure you want to continue?", abort=True, err=True)
+        confirmed("network prune", "This will remove all custom networks not used by at least one container.")
     with opened(dry_run) as app:
-        removed = networks.prune(app)
+        removed = networks.prune(app, chosen)
         if removed and not dry_run:
             click.echo("Deleted Networks:\n" + "\n".join(removed))
         tell(app, "net prune", explain, script)
+
+
+def _chosen(texts: tuple[str, ...]) -> Callable[[Network], bool]:
+    """Which networks the filters of prune mean."""
+    if not texts:
+        return lambda network: True
+    from datetime import datetime
+
+    from minidock.views import filters
+
+    now = datetime.now().astimezone()
+    wanted = filters.of_prune(texts, now)
+    return lambda network: filters.network_prunable(wanted, network, now)
