@@ -89,9 +89,10 @@ def _tell_waiters(app: App, container: Container, code: int) -> None:
 
 
 def forget(app: App, container: Container) -> None:
-    """Remove a container's row and files; nothing of it is in the kernel any more."""
+    """Remove a container's files and row, in this order: while there is a row, somebody comes back for the files."""
+    discard(f"{app.state.run}/containers/{container.short}")
     app.state.containers.remove(container)
-    _forget_files(app, container.short)
+    app.state.unlock_files("container", container.short)
 
 
 def _forget_files(app: App, short: str) -> None:
