@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minidock.app import attaching, leasing, naming, networks, settling, starting
+from minidock.app import attaching, events, leasing, naming, networks, settling, starting
 from minidock.app.context import App
 from minidock.errors import BadRequest, Conflict, MinidockError, NotFound
 from minidock.model.container import Container, Run
@@ -70,6 +70,7 @@ def _connect_running(app: App, container: Container, run: Run, network: Network,
             app.state.runs.turn(end, "leaving")
         settling.settle(app, container, run)
         raise
+    events.network(app, "connect", network, container=container.id)
 
 
 def _entered(app: App, container: Container, network: Network, wanted: Attachment) -> Endpoint:
@@ -158,6 +159,7 @@ def _disconnect_running(app: App, container: Container, run: Run, network: Netwo
     except MinidockError:
         _stay(app, container, run, found[0])
         raise
+    events.network(app, "disconnect", network, container=container.id)
 
 
 def _stay(app: App, container: Container, run: Run, end: Endpoint) -> None:

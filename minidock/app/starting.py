@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 
-from minidock.app import leasing, naming, networks
+from minidock.app import events, leasing, naming, networks
 from minidock.app.containers import exec_hint, networks_of
 from minidock.app.context import App, now
 from minidock.app.ending import forget
@@ -129,6 +129,7 @@ def start(app: App, container: Container, how: Attached | Detached, fresh: bool)
             let_ports_go(how)
             _undo(app, container, fresh, error)
             raise
+        events.started(app, container, nets, fresh)
 
 
 def _enter(app: App, container: Container, nets: Networks, how: Attached | Detached, fresh: bool) -> Ways:
@@ -291,6 +292,8 @@ def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> 
         code = error.exit_code if isinstance(error, MinidockError) else 128
         end = End(code, "", "", str(error), 0)
         app.state.containers.ended(container, end)
+        if fresh:
+            events.container(app, "create", container)
     app.state.runs.over(container.id)
 
 

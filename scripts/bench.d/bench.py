@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
+from names import names
+
 MINIDOCK, FLOOR = sys.argv[1], sys.argv[2]  # the console script; the C program, or ""
 QUICK = "--quick" in sys.argv
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -182,11 +184,11 @@ def _private_kb(pid: int) -> int:
         return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
 
 
-def memory(names: list[str]) -> None:
+def memory(everybody: list[str]) -> None:
     """What an idle detached container holds beside its own command."""
-    head(f"Memory of idle detached containers ({len(names)} of them)")
+    head(f"Memory of idle detached containers ({len(everybody)} of them)")
     kilobytes = [_private_kb(pid) for pid in _monitors()][:20]
-    if len(kilobytes) != min(20, len(names)):
+    if len(kilobytes) != min(20, len(everybody)):
         sys.exit(f"bench: {len(kilobytes)} monitors found, not 20")
     row("private memory of one monitor", statistics.median(kilobytes) / 1000, "MB")
 
@@ -228,9 +230,11 @@ def main() -> None:
     whole_net()
     one_endpoint()
     parallel()
-    names = crowd()
-    memory(names)
-    subprocess.run([MINIDOCK, "rm", "-f", *names], check=True, stdout=NULL)
+    head("The name server (10 containers, 50 names)")
+    names(MINIDOCK, row)
+    everybody = crowd()
+    memory(everybody)
+    subprocess.run([MINIDOCK, "rm", "-f", *everybody], check=True, stdout=NULL)
 
 
 main()
