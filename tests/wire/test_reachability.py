@@ -122,8 +122,8 @@ def measured(stage: Stage, hoped_for: set[Cell]) -> dict[Cell, str]:
             if cell.forged:
                 forge(stage.host, cell.address, int(cell.port), 40081)
         said = answers(questions.values(), {questions[cell] for cell in hoped_for if cell in questions})
-        heard = {cell: bool(tap.wait_for(_forged(cell.version, 40081), 1 if cell in hoped_for else 0.05)) for cell in CELLS
-                 if cell.forged}
+        heard = {cell: bool(tap.wait_for(_forged(cell.version, 40081), 1 if cell in hoped_for else 0.05))
+                 for cell in CELLS if cell.forged}
     return {cell: said[questions[cell]] if cell in questions else "80" if heard[cell] else "silence" for cell in CELLS}
 
 
