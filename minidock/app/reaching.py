@@ -22,8 +22,8 @@ def of(app: App, container: Container) -> tuple[Reach, ...]:
         return ()
     scene = seen(app, container.id[:12])
     networks = {network.id: network for network in scene.networks}
-    return tuple(one for end in ends if end.network in networks
-                 for one in reaches(scene, networks[end.network], end))
+    found = tuple(one for end in ends if end.network in networks for one in reaches(scene, networks[end.network], end))
+    return found if app.state.runs.endpoints(container_id=container.id) else ()  # it may have ended meanwhile
 
 
 def seen(app: App, container: str = "") -> Scene:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Maybe: TypeAlias = bool | None
 
-# targets that iptables_decode has no words for: those that stop nothing, and one that is a MASQUERADE
-_WORDLESS = {**dict.fromkeys(("<LOG>", "<NFLOG>", "<TCPMSS>", "<MARK>", "<CONNMARK>", "<log>"), ()),
-             "<masq>": ("MASQUERADE",)}
+# nf_tables' expressions and iptables' targets that have no words here and no verdict: alone, they stop nothing
+_QUIET = {f"<{name}>" for name in """bitwise byteorder cmp counter ct fib hash limit log meta numgen payload quota range
+    rt socket CHECKSUM CLASSIFY CONNMARK DSCP HL LOG MARK NFLOG TCPMSS TTL""".split()}
 _WITH_PORTS = ("tcp", "udp", "sctp")
 _PINGS = {"icmp": "8", "ipv6-icmp": "128"}
 
@@ -127,9 +127,9 @@ def read(text: str, words: str) -> Reading:
         else:
             conditions.append(_condition(token, negated, tokens))
             negated = False
-    last = conditions[-1].value if conditions and conditions[-1].word == "?" else ""
-    if not target and last.startswith("<"):  # perhaps a target: it stands last
-        target = _WORDLESS.get(last, ("?",))
+    wordless = {one.value for one in conditions if one.word == "?" and one.value.startswith("<")}
+    if not target and wordless - _QUIET:
+        target = ("MASQUERADE",) if "<masq>" in wordless else ("?",)
     return Reading(tuple(conditions), target, goes, words)
 
 

@@ -15,7 +15,7 @@ WEB = ("run", "-d", "--name", "web", "--net", "br0", "-p", "8080:80", "-p", "127
 def web(host: Host, outside: str) -> tuple[Host, str]:
     """Two networks, a container with two ports; what `run` said on standard error."""
     host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16", "-o", "com.docker.network.bridge.name=lab")
-    host.minidock("net", "create", "br1")
+    host.minidock("net", "create", "br1", "-o", "com.docker.network.bridge.name=lab1")
     done = host.minidock(*WEB, "sleep", "100")
     assert len(done.stdout) == 65
     return host, done.stderr
@@ -68,4 +68,18 @@ def test_lost_rules_are_named(web: tuple[Host, str]) -> None:
     host.shell("iptables -t nat -F MINIDOCK")
     assert "system repair" in who(host, "80")["neighbours"]["Because"]
     host.minidock("system", "repair")
+    assert who(host, "80")["neighbours"]["Reached"] == "yes"
+
+
+def test_a_native_firewall_is_understood(web: tuple[Host, str]) -> None:
+    """Words that nft's rules share with iptables': states, interfaces, ports; and their drop is final."""
+    host, _ = web
+    host.shell("nft 'add table inet fw; add chain inet fw f { type filter hook forward priority 5; policy drop; }'")
+    host.shell("nft 'add rule inet fw f ct state established,related accept; add rule inet fw f ct state invalid drop;"
+               " add rule inet fw f ct status dnat iifname lab1 accept; add rule inet fw f log prefix \"x\"'")
+    found = who(host, "80")
+    assert found["neighbours"]["Reached"] == "no", found["neighbours"]
+    assert found["neighbours"]["Because"] == "the policy of inet fw f is DROP"
+    assert found["host"]["Reached"] == found["networks"]["Reached"] == "yes"
+    host.shell("nft insert rule inet fw f ct state new iifname up0 tcp dport 80 accept")
     assert who(host, "80")["neighbours"]["Reached"] == "yes"

@@ -7,9 +7,10 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from minidock.firewall import reach
-from minidock.firewall.audience import Reach
+from minidock.firewall.audience import Reach, Scene, reaches
 from minidock.firewall.matching import Host, Packet, read, span
 from minidock.firewall.ruleset import Ruleset
+from minidock.model.network import Endpoint, Network, Pool
 from minidock.model.ports import PortBinding
 from minidock.views import reach as view
 
@@ -80,6 +81,9 @@ def end_of(rules: Ruleset, **changes: object) -> reach.Answer:
     (["filter FORWARD <recent> -j DROP"], "unknown", "<recent>"),
     (["filter FORWARD <recent> -j A", "filter A -s 192.0.2.0/24 -j DROP"], "unknown", "<recent>"),
     (["filter FORWARD <TARPIT>"], "unknown", "<TARPIT>"),
+    (["filter FORWARD <recent> <LOG>"], "unknown", "<recent>"),  # it may be a target, for all we know
+    (["filter FORWARD -j NO", "filter NO <cmp> <log> <payload>"], "delivered", ""),
+    (["filter FORWARD <immediate> <payload>"], "unknown", "<payload>"),  # writes into the packet
     (["filter FORWARD <limit> <LOG>", "filter FORWARD -j MARK --set-xmark 0x1/0x1"], "delivered", ""),
     (["filter FORWARD -j NFQUEUE --queue-num 0"], "unknown", "NFQUEUE"),
 ])
@@ -147,6 +151,20 @@ def test_an_answer_that_misses_the_asker() -> None:
 
 WEB = PortBinding("tcp", ip_address("0.0.0.0"), 8080, CONTAINER, 80)
 GAME = PortBinding("udp", ip_address("::"), 5000, ip_address("fd00::2"), 53, 3)
+
+
+def test_a_relayed_port_is_reached_as_input_decides() -> None:
+    """From the host's IPv6 address to an IPv4 container no rule leads: a program of ours on the host answers there."""
+    relayed = PortBinding("tcp", ip_address("::"), 8080, CONTAINER, 80)
+    pool = Pool(ip_network("172.28.0.0/16"), None, ip_address("172.28.0.1"))
+    network = Network("0" * 64, "br0", "bridge", "", (pool,), (("com.docker.network.bridge.name", "br0"),))
+    end = Endpoint("1" * 64, network.id, "2" * 64, "", "", "", "", "", None, None, (relayed,))
+    host = HOST.but(interfaces=(*HOST.interfaces, ("up0", ip_interface("2001:db8:100::2/64"))))
+    closed = Ruleset((("chain", "ip6", "filter", "INPUT", "filter", "1", "0", "ACCEPT"),
+                      ("rule", "ip6", "filter", "INPUT", "", "-i up0 -p tcp -m tcp --dport 8080 -j DROP")))
+    for rules, reached in ((Ruleset(()), "yes"), (closed, "no")):
+        found = {one.who: one.reached for one in reaches(Scene(host, rules, (network,)), network, end)}
+        assert found == {"host": "yes", "neighbours": reached}
 
 
 def told(host: str, *others: str, because: str = "R", binding: PortBinding = WEB) -> list[Reach]:

@@ -84,30 +84,23 @@ def modes(mode: str) -> list[str]:
 
 def start(host: Host, name: str, net: str, *words: str, flags: tuple[str, ...] = ()) -> str:
     """Start a container with the addresses it has in ADDRESSES; the name of its sandbox."""
-    return sandbox_of(host.minidock(*starting(name, net, *words, flags=flags)).stdout)
-
-
-def starting(name: str, net: str, *words: str, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The words that start it."""
     ip, ip6 = ADDRESSES["container" if name == "web" else name]
-    run = ("run", "-d", "--name", name, "--net", net, "--ip", ip, "--ip6", ip6)
-    return (*run, *flags, *(words or ("sleep", "100")))
-
-
-def sandbox_of(printed: str) -> str:
-    """The namespace of the container whose id `run` printed."""
-    return f"md-{printed[:12]}"
+    run = ("run", "-d", "--name", name, "--net", net, "--ip", ip, "--ip6", ip6, *flags)
+    return f"md-{host.minidock(*run, *(words or ('sleep', '100'))).stdout[:12]}"
 
 
 PORTS = ("-p", "8080:80", "-p", "127.0.0.1:8081:80", "-p", "[::1]:8081:80")
 
 
-def staged(host: Host, mode: str, *options: str, run: Callable[..., str] = start) -> Stage:
+def staged(host: Host, mode: str, *options: str) -> Stage:
     """br0 in a gateway mode, with these options, holds web and near, br1 far; web serves at 80 and 81."""
     network(host, "br0", 28, "lab", *modes(mode), *options)
     network(host, "br1", 29, "lab1")
-    web = run(host, "web", "br0", sys.executable, "-c", SERVER, "80", "81", flags=PORTS)
-    places = {"outside": OUTSIDE, "host": "", "web": web, "near": run(host, "near", "br0"),
+    # a bridge's link-local address is doubted for up to two seconds (RFC 4862 §5.4), and without one the host asks
+    # nobody for a MAC: the first packet of a stranger's would be lost
+    host.shell("sysctl -qw net.ipv6.conf.lab.accept_dad=0 net.ipv6.conf.lab1.accept_dad=0")
+    web = start(host, "web", "br0", sys.executable, "-c", SERVER, "80", "81", flags=PORTS)
+    places = {"outside": OUTSIDE, "host": "", "web": web, "near": start(host, "near", "br0"),
               "far": start(host, "far", "br1")}
     for place in (OUTSIDE, ""):
         with netns.inside(place):
