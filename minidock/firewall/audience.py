@@ -64,7 +64,7 @@ def _askers(scene: Scene, network: Network, binding: PortBinding) -> Iterator[tu
     ports = (binding.proto, binding.host_port, binding.host_last)
     yield HOST, [reach.made_here(scene.host, place, *ports) for place in loopback + asked]
     for who, devices, sources in _comers(scene, network, binding, frozenset(name for name, _ in away)):
-        if devices:
+        if devices and asked:
             yield who, [Packet(devices, sources, place, *ports) for place in asked]
 
 
@@ -93,7 +93,7 @@ def _told(binding: PortBinding, answer: Answer) -> tuple[str, str]:
         place: tuple[Address, int] | None = (binding.ip, binding.port)
         return (YES, "") if answer.place == place else (NO, "it goes to {} port {}".format(*answer.place or ()))
     if answer.what == reach.LOCAL:
-        return (YES, "") if binding.relayed else (NO, "no rule leads to the container: minidock system repair")
+        return (YES, "") if binding.carried else (NO, "no rule leads to the container: minidock system repair")
     return NO, answer.because
 
 
