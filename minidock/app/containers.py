@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
-from minidock.app import attaching, identity, leasing
+from minidock.app import attaching, events, identity, leasing
 from minidock.app.context import App, now
 from minidock.dns import files
 from minidock.errors import BadRequest, CannotRun, Conflict, NotFound
@@ -191,6 +191,7 @@ def create(app: App, wanted: Container) -> Container:
         if not app.dry:
             with app.state.adding():
                 app.state.containers.add(container)
+            events.container(app, "create", container)
 
     return with_free_name(app, wanted, keep)
 
@@ -222,6 +223,7 @@ def rename(app: App, reference: str, name: str) -> None:
             from minidock.app import naming  # only some containers have a name server
 
             naming.rename(app, container, name)
+        events.container(app, "rename", container.but(name=name), oldName=f"/{container.name}")
 
 
 def env_from_file(path: str) -> list[str]:

@@ -15,7 +15,7 @@ def add(app: App, container: Container, words: tuple[str, ...]) -> None:
     for word in words:
         if parse(word) in known:
             raise Conflict(f"{word} is published already", f"see: minidock port {container.name}")
-    _change(app, container, container.but(ports=(*container.ports, *words)))
+    _change(app, container, container.but(ports=(*container.ports, *words)), taken_back=True)
 
 
 def remove(app: App, container: Container, words: tuple[str, ...]) -> None:
@@ -27,7 +27,7 @@ def remove(app: App, container: Container, words: tuple[str, ...]) -> None:
             shown = ", ".join(ports) or "none"
             raise NotFound(f"no public port '{word}' published for {container.name}", f"published are: {shown}")
         ports = [text for text in ports if text not in matching]
-    _change(app, container, container.but(ports=tuple(ports)))
+    _change(app, container, container.but(ports=tuple(ports)), taken_back=False)
 
 
 def _means(word: str, text: str) -> bool:
@@ -35,7 +35,7 @@ def _means(word: str, text: str) -> bool:
     return asked == given or (asked == PortSpec(None, 0, 0, given.first, given.last, given.proto))
 
 
-def _change(app: App, before: Container, after: Container) -> None:
+def _change(app: App, before: Container, after: Container, taken_back: bool) -> None:
     _refuse_without_network(app, before)
     publishing.check(after)
     with app.state.container_lock(before.id):
@@ -49,7 +49,7 @@ def _change(app: App, before: Container, after: Container) -> None:
             return
         ways = settling.ways_of(app, before)
         with app.state.attaching([network for network, _ in ways]):
-            _apply(app, before, after, run)
+            _apply(app, before, after, run, taken_back)
 
 
 def _refuse_without_network(app: App, container: Container) -> None:
@@ -67,14 +67,18 @@ def _refuse_without_network(app: App, container: Container) -> None:
                          f" {container.name}")
 
 
-def _apply(app: App, before: Container, after: Container, run: Run) -> None:
-    """The configuration first: what a killed command leaves is settled to it."""
+def _apply(app: App, before: Container, after: Container, run: Run, taken_back: bool) -> None:
+    """The configuration first: what a killed command leaves is settled to it. A failed addition is taken back.
+
+    A removal is not: it would have to win its host ports again.
+    """
     with app.state.running.transaction():
         app.state.runs.unsettle(before.id)
-    app.state.containers.change(after)
     try:
+        app.state.containers.change(after)
         settling.settle(app, after, run)
     except BaseException:
-        app.state.containers.change(before)
-        settling.settle(app, before, run)
+        if taken_back:
+            app.state.containers.change(before)
+            settling.settle(app, before, run)
         raise

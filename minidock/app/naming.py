@@ -38,15 +38,21 @@ def named(network: Network) -> bool:
     return network.user_defined
 
 
+def any_named(ways: Ways) -> bool:
+    """Is any of these networks one with names?"""
+    return any(named(network) for network, _ in ways)
+
+
 def prepare(app: App, container: Container, ways: Ways) -> int:
     """Lead port 53 to the port where the server will listen for this life, which is returned; 0 without names.
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not any(named(network) for network, _ in ways):
-        return 0
-    if not app.dry:
+    named_some = any_named(ways)
+    if not app.dry and (named_some or any(item.carried for _, end in ways for item in end.ports)):
         _ensure(app.state.run)
+    if not named_some:
+        return 0
     port = _FIRST_PORT + int(identity.digits(f"resolver/{container.name}", 8), 16) % _PORTS
     app.engine.build(f"{container.scope}/names", name_service(container, port))
     return port
@@ -82,7 +88,7 @@ def write_rows(app: App, container: Container, ways: Ways, run: Run, port: int) 
     names.leave(container.id)
     for network, end in ways:
         if named(network):
-            names.enter(network.id, container.id, container.dns_names(end.attachment), _ip(end.address),
+            names.enter(network.id, container.id, container.dns_names(container.asked_of(end)), _ip(end.address),
                         _ip(end.address6))
 
 
@@ -91,11 +97,11 @@ def _client(container: Container, ways: Ways) -> Client:
     from minidock.dns.zones import Client
 
     conf = _resolver_conf(container)
-    usable = {network.id for network, _ in ways if named(network)}
+    usable = {network.id: network.name for network, _ in ways if named(network)}
     ends = [end for end in by_gateway(end for _, end in ways) if end.network in usable]
-    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for end in ends for word in end.attachment.links
-                  for target, _, alias in (word.partition(":"),))
-    return Client(container.id, tuple((end.network, end.attachment.name) for end in ends), links,
+    words = [word.partition(":") for end in ends for word in container.asked_of(end).links]
+    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for target, _, alias in words)
+    return Client(container.id, tuple((end.network, usable[end.network]) for end in ends), links,
                   files.upstreams(conf), conf.ndots, not any(end.gateway or end.gateway6 for _, end in ways))
 
 
@@ -103,19 +109,22 @@ def _ip(interface: Interface | None) -> str:
     return str(interface.ip) if interface else ""
 
 
-def attend(app: App, container: Container, port: int, relayed: bool) -> None:
+def attend(app: App, container: Container, port: int, carried: bool) -> None:
     """Return when the container's server listens, and its ports are carried."""
-    if port or relayed:
+    if port or carried:
         from minidock.dns import process
 
         process.attend(app.state.run, container.id)
 
 
-def tell_server(app: App) -> None:
-    """Rows have changed: the name server looks again."""
+def tell_server(app: App, wait: bool = False) -> None:
+    """Rows have changed: the name server looks again; `wait` until it has, and has let go of ports it carried."""
     from minidock.dns import bell
 
-    bell.nudge(app.state.run)
+    if wait:
+        bell.ring(app.state.run, "")
+    else:
+        bell.nudge(app.state.run)
 
 
 def rename(app: App, container: Container, name: str) -> None:
@@ -167,7 +176,7 @@ def _make_log(directory: str) -> None:
 def resolv_conf(container: Container, ways: Ways) -> str:
     """The container's resolv.conf as it is to be."""
     conf = _resolver_conf(container)
-    if any(named(network) for network, _ in ways):
+    if any_named(ways):
         return files.internal(conf)
     if container.network_mode != "host":
         return files.legacy(conf, ipv6=any(end.address6 for _, end in ways))
@@ -188,7 +197,7 @@ def _hosts(app: App, container: Container, ways: Ways) -> str:
 
 def _linked(app: App, container: Container, end: Endpoint) -> Iterator[tuple[str, str]]:
     """The legacy links of the default network: lines of /etc/hosts, true while the other runs (docker --link)."""
-    for word in end.attachment.links:
+    for word in container.asked_of(end).links:
         target, _, alias = word.partition(":")
         other = _link_target(app, target)
         found = [one for one in app.state.runs.endpoints(container_id=other.id) if one.network == end.network]

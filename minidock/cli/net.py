@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC
 from typing import Any
 
 import click
@@ -12,7 +11,10 @@ import click
 from minidock.app import networks
 from minidock.app.context import App
 from minidock.app.pools import Wishes
+from minidock.cli import completing
 from minidock.cli.common import (
+    check_format_or_raw,
+    confirmed,
     each,
     filter_option,
     format_option,
@@ -109,7 +111,7 @@ def _split(words: tuple[str, ...]) -> tuple[str, ...]:
 @click.option("-q", "--quiet", is_flag=True, help="Ids only.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids.")
 @filter_option(help="driver, id, name, label, scope, type (builtin, custom), dangling (true, false).")
-@format_option()
+@format_option(callback=check_format_or_raw)
 def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> None:
     """List networks.
 
@@ -123,10 +125,10 @@ def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> N
     from minidock.views.listing import listing
 
     with opened() as app:
-        found = _filtered(app, filters)
+        found = sorted(_filtered(app, filters), key=view.natural)
     rows = [view.as_object(network, no_trunc) for network in found]
-    text = "\n".join(row["ID"] for row in rows) if quiet else \
-        listing(format_, rows, view.HEADS, view.TABLE, "*network.networkContext")
+    forms = {"table": "{{.ID}}", "raw": view.RAW_QUIET} if quiet else {"raw": view.RAW}
+    text = listing(forms.get(format_, format_), rows, view.HEADS, view.TABLE, "*network.networkContext")
     if text:
         click.echo(text)
 
@@ -146,7 +148,7 @@ net.add_command(ls, "list")
 
 
 @net.command()
-@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...", shell_complete=completing.networks)
 @click.option("-f", "--format", "form", default="", metavar="FORMAT", help="json, or a template: '{{.Id}}'.")
 @click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Accepted; there is no more to show.")
 def inspect(names: tuple[str, ...], form: str) -> int:
@@ -166,7 +168,7 @@ def inspect(names: tuple[str, ...], form: str) -> int:
 
 
 @net.command()
-@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...", shell_complete=completing.removable)
 @click.option("-f", "--force", is_flag=True, help="Do not complain about networks that do not exist.")
 @telling
 def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script: str | None) -> int:
@@ -206,7 +208,8 @@ def _warn_of_removal(app: App, network: Network) -> None:
 
 @net.command()
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
-@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="until, label, label!.")
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE",
+              help="until=TIME (made before), label=KEY[=VALUE], label!=KEY[=VALUE].")
 @telling
 def prune(force: bool, filters: tuple[str, ...], explain: bool, dry_run: bool, script: str | None) -> None:
     """Remove all networks no running container is attached to.
@@ -214,14 +217,13 @@ def prune(force: bool, filters: tuple[str, ...], explain: bool, dry_run: bool, s
     \b
     Examples:
       minidock net prune
-      minidock net prune -f --filter until=24h
+      minidock net prune -f --filter until=24h --filter label!=keep
     """
-    spared = _spared(filters)
+    chosen = _chosen(filters)
     if not (force or dry_run):
-        print("WARNING! This will remove all custom networks not used by at least one container.", file=sys.stderr)
-        click.confirm("Are you sure you want to continue?", abort=True, err=True)
+        confirmed("network prune", "This will remove all custom networks not used by at least one container.")
     with opened(dry_run) as app:
-        removed = networks.prune(app, spared)
+        removed = networks.prune(app, chosen)
         if removed and not dry_run:
             click.echo("Deleted Networks:\n" + "\n".join(network.name for network in removed))
         for network in removed:
@@ -229,20 +231,22 @@ def prune(force: bool, filters: tuple[str, ...], explain: bool, dry_run: bool, s
         tell(app, "net prune", explain, script)
 
 
-def _spared(texts: tuple[str, ...]) -> Callable[[Network], bool]:
-    """Which networks the filters keep from being pruned."""
+def _chosen(texts: tuple[str, ...]) -> Callable[[Network], bool]:
+    """Which networks the filters of prune mean."""
+    if not texts:
+        return lambda network: True
     from datetime import datetime
 
     from minidock.views import filters
 
-    now = datetime.now(UTC)
+    now = datetime.now().astimezone()
     wanted = filters.of_prune(texts, now)
-    return lambda network: not filters.network_prunable(wanted, network, now)
+    return lambda network: filters.network_prunable(wanted, network, now)
 
 
 @net.command()
-@click.argument("network", metavar="NETWORK")
-@click.argument("container", metavar="CONTAINER")
+@click.argument("network", metavar="NETWORK", shell_complete=completing.networks)
+@click.argument("container", metavar="CONTAINER", shell_complete=completing.containers)
 @click.option("--alias", "aliases", multiple=True, metavar="NAME", help="More names there.")
 @click.option("--driver-opt", "options", multiple=True, metavar="KEY=VALUE", help="Options of the endpoint.")
 @click.option("--gw-priority", default="0", metavar="NUMBER", help="The highest is the way out (default 0).")
@@ -273,8 +277,8 @@ def connect(network: str, container: str, options: tuple[str, ...], gw_priority:
 
 
 @net.command()
-@click.argument("network", metavar="NETWORK")
-@click.argument("container", metavar="CONTAINER")
+@click.argument("network", metavar="NETWORK", shell_complete=completing.networks)
+@click.argument("container", metavar="CONTAINER", shell_complete=completing.containers)
 @click.option("-f", "--force", is_flag=True, help="Do not complain about a container that does not exist.")
 @telling
 def disconnect(network: str, container: str, force: bool, explain: bool, dry_run: bool, script: str | None) -> None:

@@ -75,6 +75,9 @@ NETWORKS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "net-command-typo": (2, "net crate x"),
     "net-flag-typo": (2, "net create x --subnett 10.1.0.0/24"),
     "net-ls-format": (2, "net ls --format yaml"),
+    "net-prune-filter-unknown": (2, "net prune -f --filter name=br0"),
+    "net-prune-until-two": (2, "net prune -f --filter until=1h --filter until=2h"),
+    "net-prune-until-word": (2, "net prune -f --filter until=noon"),
 }
 
 RUNNING: dict[str, tuple[int, str | tuple[str, ...]]] = {
@@ -195,6 +198,11 @@ CONTAINERS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "inspect-kind-unknown": (3, "inspect --type network web"),
     "explain-unknown": (3, "explain nosuch"),
     "ps-format": (2, "ps --format yaml"),
+    "events-filter-unknown": (2, "events --filter colour=red"),
+    "events-filter-form": (2, "events --filter network"),
+    "events-since-word": (2, "events --since noon"),
+    "events-since-after-until": (2, "events --since 1m --until 2m"),
+    "events-format-broken": (2, ("events", "--format", "{{.Action")),
     "command-typo": (2, "rnu --rm true"),
     "command-far": (2, "xyzzy"),
     "no-container-named": (2, "rm"),
