@@ -14,7 +14,7 @@ from minidock.dns.zones import Client, Zones
 from minidock.model.container import Container
 from minidock.store.database import Database
 from minidock.store.names import NameRows
-from minidock.store.runs import Runs
+from minidock.store.registry import Runs
 from minidock.store.relays import RelayRows
 
 
