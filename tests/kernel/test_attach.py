@@ -177,7 +177,7 @@ def test_on_no_network_at_all(host: Host) -> None:
     assert "Published ports are discarded: the container is on no network" in host.minidock("start", "web").stderr
     assert inspected(host, "web")["State"]["Status"] == "running"
     host.minidock("net", "connect", "ant", "web")
-    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080"]
+    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080", "tcp [::]:8080"]
 
 
 def test_the_default_network_is_left_and_joined(host: Host) -> None:
