@@ -36,7 +36,7 @@ EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Networks, ("add", "set_state", "remove")),
     (Containers, ("add", "presume", "ended", "remove", "change")),
     (Runs, ("begin", "join", "started", "stopping", "over", "turn", "rewrite", "part", "unsettle")),
-    (Journal, ("open", "reopen", "intend", "note", "forget", "built", "razing", "close")),
+    (Journal, ("open", "reopen", "newest", "intend", "note", "forget", "built", "razing", "close")),
     (HostPorts, ("release", "take")),
     (RelayRows, ("add", "remove")),
     (NameRows, ("serve", "enter", "leave", "retire")),
