@@ -16,7 +16,7 @@ from minidock.app.context import App
 from minidock.dns import files
 from minidock.dns.files import ResolvConf
 from minidock.drivers.sandbox import name_service
-from minidock.errors import Conflict
+from minidock.errors import Conflict, NotFound
 from minidock.kernel import procsys
 from minidock.model.container import Container, Run
 from minidock.model.network import Endpoint, Interface, Network, Way, by_gateway
@@ -38,12 +38,17 @@ def named(network: Network) -> bool:
     return network.user_defined
 
 
+def any_named(ways: Ways) -> bool:
+    """Is any of these networks one with names?"""
+    return any(named(network) for network, _ in ways)
+
+
 def prepare(app: App, container: Container, ways: Ways) -> int:
     """Lead port 53 to the port where the server will listen for this life, which is returned; 0 without names.
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not any(named(network) for network, _ in ways):
+    if not any_named(ways):
         return 0
     if not app.dry:
         _ensure(app.state.run)
@@ -135,7 +140,7 @@ def write_files(app: App, container: Container, ways: Ways) -> None:
         _borrow(app, container, directory)
         return
     texts = {"resolv.conf": resolv_conf(container, ways), "hosts": _hosts(app, container, ways),
-             "hostname": container.full_hostname + "\n", "status": ""}
+             "hostname": container.hostname + "\n", "status": ""}
     for name, content in texts.items():
         _write(f"{directory}/{name}", content)
     _make_log(directory)
@@ -167,7 +172,7 @@ def _make_log(directory: str) -> None:
 def resolv_conf(container: Container, ways: Ways) -> str:
     """The container's resolv.conf as it is to be."""
     conf = _resolver_conf(container)
-    if any(named(network) for network, _ in ways):
+    if any_named(ways):
         return files.internal(conf)
     if container.network_mode != "host":
         return files.legacy(conf, ipv6=any(end.address6 for _, end in ways))
@@ -190,13 +195,23 @@ def _linked(app: App, container: Container, end: Endpoint) -> Iterator[tuple[str
     """The legacy links of the default network: lines of /etc/hosts, true while the other runs (docker --link)."""
     for word in container.asked_of(end).links:
         target, _, alias = word.partition(":")
-        other = app.state.containers.find(target)
+        other = _link_target(app, target)
         found = [one for one in app.state.runs.endpoints(container_id=other.id) if one.network == end.network]
-        if not found:
+        if app.state.runs.of(other.id) is None:
             raise Conflict(f"Cannot link to a non running container: /{other.name} AS /{container.name}/"
-                           f"{alias or other.name}", f"start it first, on this network: minidock start {other.name}")
+                           f"{alias or other.name}", f"start it first: minidock start {other.name}")
+        if not found:
+            raise Conflict(f"container {other.id} not attached to default bridge network: {other.name}",
+                           f"connect it: minidock net connect bridge {other.name}; or better, use a network of yours")
         names = dict.fromkeys((alias or other.name, other.hostname, other.name))
         yield from ((" ".join(names), str(one.ip)) for one in found[0].interfaces)
+
+
+def _link_target(app: App, reference: str) -> Container:
+    try:
+        return app.state.containers.find(reference)
+    except NotFound as error:
+        raise NotFound(f"could not get container for {reference}: {error.what}", error.hint) from error
 
 
 def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:

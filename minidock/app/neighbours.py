@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from minidock.app import pools
+from minidock.app import leasing, pools
 from minidock.app.context import App
 from minidock.firewall.audience import NEIGHBOURS, NO, Reach
 from minidock.ipam import overlap
@@ -36,6 +36,13 @@ def of_ports(app: App, container: Container, reaches: Iterable[Reach]) -> list[N
     notices = (warnings.ports_unguarded(name.partition(" ")[0], network, [one for one in end.published if one in open_])
                for name in (firewalls(app) if ways else ()) for network, end in ways)
     return [notice for notice in notices if notice]
+
+
+def of_removal(app: App, network: Network) -> list[Notice]:
+    """What to tell about a network that was removed: Docker lets it go silently."""
+    holders = [(leasing.name_of(app, container_id), address)
+               for address, container_id in app.state.containers.reserved(network.id)]
+    return [warnings.fixed_addresses_lost(network, sorted(holders))] if holders else []
 
 
 def firewalls(app: App) -> list[str]:

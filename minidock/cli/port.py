@@ -5,13 +5,15 @@ from __future__ import annotations
 import click
 
 from minidock.app.context import App
+from minidock.cli import completing
 from minidock.cli.common import as_json, opened, tell, telling
 from minidock.errors import BadRequest
 from minidock.model.container import Container
 
 
 @click.command()
-@click.argument("words", nargs=-1, required=True, metavar="[add|rm] CONTAINER [PORT...]")
+@click.argument("words", nargs=-1, required=True, metavar="[add|rm] CONTAINER [PORT...]",
+                shell_complete=completing.running)
 @click.option("--who", is_flag=True, help="Tell who reaches them, computed from all rules the kernel holds.")
 @click.option("--format", "format_", type=click.Choice(["table", "json"]), default="table",
               help="Of --who: table, or json (one object a line).")

@@ -21,6 +21,7 @@ CONFIGURING = (
     Option(("--name",), "name", TEXT, "Its name (default: a random one)."),
     Option(("--hostname", "-h"), "hostname", TEXT, "Its host name (default: the first 12 digits of its id)."),
     Option(("--domainname",), "domainname", TEXT, "The domain of its host name."),
+    Option(("--uts",), "uts", TEXT, "host: it shares the host's host name.", "host"),
     Option(("--network", "--net"), "networks", MANY, "A network (default bridge), host, none, or container:NAME;"
            " several, or with settings: name=NET,ip=…,alias=…,gw-priority=….", "NETWORK"),
     Option(("--ip",), "ip", TEXT, "A fixed IPv4 address of the first network.", "IP"),

@@ -28,7 +28,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from minidock.model.ports import Address, Place
 
 _KINDS = {"tcp": (SOCK_STREAM, 6), "udp": (SOCK_DGRAM, 17), "sctp": (SOCK_STREAM, 132)}
-_SO_ATTACH_FILTER = 26
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 _DROP = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0 bytes pass
 _FILTER = struct.pack("@HP", 1, ctypes.addressof(_DROP))  # struct sock_fprog
 _LISTENING = "0A"
@@ -49,6 +49,17 @@ def hold(proto: str, address: str, port: int) -> int:
         made.close()
         raise
     return made.detach()
+
+
+def deafen(held: socket) -> None:
+    """Nothing reaches it any more."""
+    held.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
+
+
+def let_hear(held: socket) -> None:
+    """What comes for it reaches it; others may have seen to that before."""
+    with contextlib.suppress(FileNotFoundError):
+        held.setsockopt(SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def holder(proto: str, address: str, port: int) -> tuple[int, str] | None:
@@ -103,11 +114,14 @@ def bound() -> dict[str, Place]:
 
 def held_by(pid: int, among: Mapping[str, Place]) -> dict[Place, int]:
     """Which of these sockets a process has, and as which descriptor."""
+    return {among[link]: fd for fd, link in links(pid).items() if link in among}
+
+
+def links(pid: int) -> dict[int, str]:
+    """What each descriptor of a process is, as `socket:[INODE]`; none of a dead one."""
     found = {}
     with contextlib.suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):  # closed meanwhile
-                place = among.get(os.readlink(f"/proc/{pid}/fd/{fd}"))
-                if place:
-                    found[place] = int(fd)
+                found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
     return found

@@ -3,6 +3,7 @@
     hold            the sockets that come with it are held until the container ends
     drop FD …       let go of these
     guard RUN       keep the name server of that RUN directory alive
+    unguard         no longer
 
 The monitor reads by `receive`, which imports nothing before the first errand: most containers never get one.
 """
@@ -39,25 +40,25 @@ def _at(directory: str) -> int:
     return posix.open(directory, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
-def receive(channel: int) -> str:
-    """Do the next errand; what it says if it is not ours to do: `guard RUN`."""
+def receive(channel: int, held: "list[int]") -> str:
+    """Do the next errand, `held` being the sockets we hold; what is not ours to do: `guard RUN`, `unguard`."""
     import _socket
 
     end = _socket.socket(fileno=channel)
     try:
-        text, _, _, _ = end.recvmsg(65536, _socket.CMSG_SPACE(4 * _MOST), _socket.MSG_DONTWAIT)
+        text, ancillary, _, _ = end.recvmsg(65536, _socket.CMSG_SPACE(4 * _MOST), _socket.MSG_DONTWAIT)
     except OSError:
         return ""
     finally:
         end.detach()
     word, _, rest = text.decode().partition(" ")
-    if word == "drop":
-        for number in rest.split():
-            try:
-                posix.close(int(number))
-            except OSError:
-                pass
-    return text.decode() if word == "guard" else ""
+    for _, _, packed in ancillary:
+        held += [int.from_bytes(packed[at : at + 4], byteorder) for at in range(0, len(packed), 4)]
+    for number in map(int, rest.split() if word == "drop" else ()):
+        if number in held:
+            held.remove(number)
+            posix.close(number)
+    return text.decode() if word in ("guard", "unguard") else ""
 
 
 def hold(directory: str, sockets: "Sequence[int]") -> None:
@@ -76,6 +77,11 @@ def drop(directory: str, numbers: "Sequence[int]") -> None:
 def guard(directory: str, run_directory: str) -> None:
     """The monitor keeps the name server alive."""
     _send(directory, f"guard {run_directory}")
+
+
+def unguard(directory: str) -> None:
+    """The monitor lets the name server be: its container has no names any more."""
+    _send(directory, "unguard")
 
 
 def _send(directory: str, text: str, descriptors: bytes = b"") -> None:

@@ -37,6 +37,12 @@ class Guard:
             self._look()
         return before != self.pidfd
 
+    def leave(self) -> None:
+        """Watch no more."""
+        if self.pidfd >= 0:
+            posix.close(self.pidfd)
+            self.pidfd = -1
+
     def _look(self) -> None:
         try:
             file = posix.open(f"{self._run}/locks/dns", posix.O_RDONLY | posix.O_CLOEXEC)

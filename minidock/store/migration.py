@@ -25,6 +25,7 @@ CREATE UNIQUE INDEX endpoint_lease6 ON endpoints (network, address6);
 CREATE TABLE relays (container TEXT NOT NULL, proto TEXT NOT NULL, ip TEXT NOT NULL, port INTEGER NOT NULL,
                      target TEXT NOT NULL, target_port INTEGER NOT NULL, PRIMARY KEY (proto, ip, port)) WITHOUT ROWID;
 CREATE INDEX relay_container ON relays (container);
+CREATE INDEX IF NOT EXISTS name_container ON names (container);
 """
 
 

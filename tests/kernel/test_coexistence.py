@@ -101,8 +101,27 @@ def test_ufw_comes_and_goes(web: Beside) -> None:
         web.host.shell(f"ufw {command}")
         assert (works(web.host), arrives(web.host, 9000)) == ((True, True), host_is_reached), command
         assert ours() == before, command
-        assert web.host.minidock("system", "repair").stdout == "nothing to repair\n"
         assert info(web.host, "Other firewalls") == ("none" if host_is_reached else "ufw")
+        # Disabled, ufw leaves all open, and the host forwards: for containers only.
+        told = "policy DROP of iptables FORWARD: was changed: set again" if host_is_reached else "nothing to repair"
+        assert web.host.minidock("system", "repair").stdout == f"{told}\n"
+        assert "-P FORWARD DROP" in web.host.shell("iptables -S FORWARD")
+
+
+def test_ufw_that_came_later_keeps_its_policy(web: Beside) -> None:
+    """A reset of ours opens nothing that ufw closed. Control: without ufw the policy of before us is put back."""
+    host = web.host
+    web.install_ufw()
+    host.shell("ufw --force enable")
+    rules = ufw_rules(host)
+    assert "-P FORWARD DROP" in rules
+    host.minidock("system", "reset", "-f")
+    assert ufw_rules(host) == rules
+    host.shell("ufw --force disable")
+    host.minidock(*BR0)
+    assert "-P FORWARD DROP" in ufw_rules(host)
+    host.minidock("system", "reset", "-f")
+    assert "-P FORWARD ACCEPT" in ufw_rules(host)
 
 
 def test_ufw_does_not_notice_us(beside: Beside) -> None:
