@@ -47,12 +47,12 @@ def _finish(app: App, container_id: str, run: Run, code: int | None) -> None:
     if container and not never_ran:
         _record_end(app, container, run, code)
     tell_parting = events.parting(app, container, run)
-    served = app.state.names.served(container_id) or app.state.relays.served(container_id)
+    served, carried = app.state.names.served(container_id), app.state.relays.served(container_id)
     app.state.runs.stopping(container_id)
-    if served:
-        from minidock.dns import bell  # only some containers have a name server
+    if served or carried:
+        from minidock.app import naming  # only some containers have a name server
 
-        bell.nudge(app.state.run)
+        naming.tell_server(app, wait=carried)  # a port it carries is free when it has let go
     app.engine.raze(f"container/{container_id[:12]}")
     if container is None:
         _forget_files(app, container_id[:12])

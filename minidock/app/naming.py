@@ -48,10 +48,11 @@ def prepare(app: App, container: Container, ways: Ways) -> int:
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not any_named(ways):
-        return 0
-    if not app.dry:
+    named_some = any_named(ways)
+    if not app.dry and (named_some or any(item.carried for _, end in ways for item in end.ports)):
         _ensure(app.state.run)
+    if not named_some:
+        return 0
     port = _FIRST_PORT + int(identity.digits(f"resolver/{container.name}", 8), 16) % _PORTS
     app.engine.build(f"{container.scope}/names", name_service(container, port))
     return port
@@ -108,19 +109,22 @@ def _ip(interface: Interface | None) -> str:
     return str(interface.ip) if interface else ""
 
 
-def attend(app: App, container: Container, port: int, relayed: bool) -> None:
+def attend(app: App, container: Container, port: int, carried: bool) -> None:
     """Return when the container's server listens, and its ports are carried."""
-    if port or relayed:
+    if port or carried:
         from minidock.dns import process
 
         process.attend(app.state.run, container.id)
 
 
-def tell_server(app: App) -> None:
-    """Rows have changed: the name server looks again."""
+def tell_server(app: App, wait: bool = False) -> None:
+    """Rows have changed: the name server looks again; `wait` until it has, and has let go of ports it carried."""
     from minidock.dns import bell
 
-    bell.nudge(app.state.run)
+    if wait:
+        bell.ring(app.state.run, "")
+    else:
+        bell.nudge(app.state.run)
 
 
 def rename(app: App, container: Container, name: str) -> None:

@@ -44,6 +44,8 @@ def settle(app: App, container: Container, run: Run) -> None:
         _hold(app, container, run, ways, present, sockets)
     finally:
         close(*sockets)
+    if starting.carried(before) or starting.carried(ways):
+        naming.tell_server(app, wait=True)
     app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
     _retire_names(app, container, ways)
     for end in halves:

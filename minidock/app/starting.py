@@ -222,7 +222,7 @@ def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached
     process = _process(app, container)
     naming.write_files(app, container, ways)
     app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
-    found = how.spawn(process, directory, container, app.state.run if port or relayed(ways) else "")
+    found = how.spawn(process, directory, container, app.state.run if port or carried(ways) else "")
     try:
         _let_go(app, container, ways, found, port, process)
     except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
@@ -231,9 +231,9 @@ def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached
         raise
 
 
-def relayed(ways: Ways) -> bool:
+def carried(ways: Ways) -> bool:
     """Does the helper process carry any of its ports?"""
-    return any(item.relayed for _, endpoint in ways for item in endpoint.ports)
+    return any(item.carried for _, endpoint in ways for item in endpoint.ports)
 
 
 def _process(app: App, container: Container) -> Process:
@@ -250,7 +250,7 @@ def _let_go(app: App, container: Container, ways: Ways, found: Started, port: in
     with app.state.running.transaction():
         app.state.runs.started(container, run)
         naming.write_rows(app, container, ways, run, port)
-    naming.attend(app, container, port, relayed(ways))
+    naming.attend(app, container, port, carried(ways))
     _tell_process(app, container, process)
     try:
         release(found.go, found.failure)
@@ -294,6 +294,10 @@ def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> 
         app.state.containers.ended(container, end)
         if fresh:
             events.container(app, "create", container)
+    if app.state.relays.served(container.id):
+        with app.state.running.transaction():
+            app.state.relays.remove(container.id)
+        naming.tell_server(app, wait=True)
     app.state.runs.over(container.id)
 
 

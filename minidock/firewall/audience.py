@@ -94,7 +94,7 @@ def _told(binding: PortBinding, answer: Answer) -> tuple[str, str]:
         place: tuple[Address, int] | None = (binding.ip, binding.port)
         return (YES, "") if answer.place == place else (NO, "it goes to {} port {}".format(*answer.place or ()))
     if answer.what == reach.LOCAL:
-        return (YES, "") if binding.relayed else (NO, "no rule leads to the container: minidock system repair")
+        return (YES, "") if binding.carried else (NO, "no rule leads to the container: minidock system repair")
     return NO, answer.because
 
 

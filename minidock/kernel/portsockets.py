@@ -16,6 +16,7 @@ from _socket import (
     AF_INET6,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
+    SO_REUSEADDR,
     SOCK_CLOEXEC,
     SOCK_DGRAM,
     SOCK_STREAM,
@@ -35,13 +36,19 @@ _LISTENING = "0A"
 
 
 def hold(proto: str, address: str, port: int) -> int:
-    """Bind a port of this host; its descriptor. Without SO_REUSEADDR: nobody else can have it too."""
+    """Bind a port of this host; its descriptor. Nobody else can have it too.
+
+    For UDP that is so without SO_REUSEADDR; a listening TCP socket may have it, and needs it: connections that were
+    relayed linger for a minute (TIME_WAIT), and would keep the port from its next holder.
+    """
     kind, number = _KINDS[proto]
     made = socket(AF_INET6 if ":" in address else AF_INET, kind | SOCK_CLOEXEC, number)
     try:
         if ":" in address:
             made.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
         made.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
+        if kind == SOCK_STREAM:
+            made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         made.bind((address, port))
         if kind == SOCK_STREAM:
             made.listen(1)

@@ -48,6 +48,7 @@ def bridge_found(kernel: Kernel, network: Network) -> Found:
         route_localnet=procsys.read(f"net.ipv4.conf.{device}.route_localnet"),
         accept_ra=_known(f"net.ipv6.conf.{device}.accept_ra"),
         disable_ipv6=_known(f"net.ipv6.conf.{device}.disable_ipv6"),
+        accept_dad=_known(f"net.ipv6.conf.{device}.accept_dad"),
     )
 
 
