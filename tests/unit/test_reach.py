@@ -155,7 +155,7 @@ GAME = PortBinding("udp", ip_address("::"), 5000, ip_address("fd00::2"), 53, 3)
 
 def test_a_relayed_port_is_reached_as_input_decides() -> None:
     """From the host's IPv6 address to an IPv4 container no rule leads: a program of ours on the host answers there."""
-    relayed = PortBinding("tcp", ip_address("::"), 8080, CONTAINER, 80)
+    relayed = PortBinding("tcp", ip_address("::"), 8080, CONTAINER, 80, carried=True)
     pool = Pool(ip_network("172.28.0.0/16"), None, ip_address("172.28.0.1"))
     network = Network("0" * 64, "br0", "bridge", "", (pool,), (("com.docker.network.bridge.name", "br0"),))
     end = Endpoint("1" * 64, network.id, "2" * 64, "", "", "", "", "", None, None, (relayed,))
