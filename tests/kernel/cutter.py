@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from minidock.app import ending, naming, starting
+from minidock.app import ending, holding, naming, starting
 from minidock.app.context import App
 from minidock.errors import MinidockError
 from minidock.kernel import portsockets
@@ -43,7 +43,8 @@ EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (portsockets, ("hold",)),
     (Kernel, ("settle", "delete_link")),
     (State, ("unlock_files",)),
-    (starting, ("spawn", "release", "forget", "let_ports_go")),
+    (starting, ("release", "forget")),
+    (holding, ("spawn", "let_ports_go")),
     (naming, ("write_files", "rewrite_hosts", "rewrite_resolv_conf", "tell_server")),
     (errands, ("hold", "drop", "guard", "unguard")),
     (spawn, ("clone",)),
