@@ -27,17 +27,18 @@ _LACKING = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO)
 
 Witness = Callable[[str, KernelObject, bool], None]  # scope, object, made (True) or unmade (False)
-Removing = Callable[[], contextlib.AbstractContextManager[None]]  # held from the intent to remove until it is done
+Held = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class Engine:
     """Brings plans into the kernel and out of it again."""
 
     def __init__(self, kernel: Kernel, journal: Journal, witness: Witness | None = None,
-                 removing: Removing = contextlib.nullcontext) -> None:
+                 removing: Held = contextlib.nullcontext, ordering: Held = contextlib.nullcontext) -> None:
         self.kernel = kernel
         self.journal = journal
-        self._removing = removing
+        self._removing = removing  # held from the intent to remove until it is done
+        self._ordering = ordering  # held while what has an order is made
         self._witness: Witness = witness or (lambda scope, made, up: None)
 
     def build(self, scope: str, plan: Plan) -> None:
@@ -92,7 +93,7 @@ class Engine:
         """Make it, or put it in the place of an older one."""
         row = self.journal.intend(scope, item)  # durable before the effect
         try:
-            memo: Any = item.renew(self.kernel) if older else item.create(self.kernel)
+            memo = self._create(scope, item.renew if older else item.create, item.ordered)
         except (OSError, MinidockError) as error:
             # A refusal is proof that nothing was made; deleting by name now could hit somebody else's object.
             self.journal.forget(row)
@@ -103,6 +104,14 @@ class Engine:
             self.journal.forget(older.row)
             self._witness(scope, older.object, False)
         self._witness(scope, item, True)
+
+    def _create(self, scope: str, create: Callable[[Kernel], Any], ordered: bool) -> Any:
+        """Where order counts (rules), the journal's is the kernel's: no other scope comes between the two."""
+        if not ordered:
+            return create(self.kernel)
+        with self._ordering():
+            self.journal.newest(scope)
+            return create(self.kernel)
 
     def raze(self, scope: str) -> None:
         """Delete the objects of a scope and its children, newest first; already gone counts as deleted.

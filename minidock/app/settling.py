@@ -37,10 +37,12 @@ def settle(app: App, container: Container, run: Run) -> None:
     """
     halves = app.state.runs.in_state(container.id, "joining", "leaving")
     before = ways_of(app, container)
+    staying = tuple((network, end) for network, end in before if end not in halves)
     present = portsockets.held_by(run.monitor, portsockets.bound())
     sockets: list[int] = []
     try:
-        ways = _written(app, container, run, {end.id for end in halves}, _held(before, present), sockets)
+        _clear_way(app, container, run, staying, _held(before, present), present)
+        ways = _written(app, container, run, staying, _held(before, present), sockets)
         _hold(app, container, run, ways, present, sockets)
     finally:
         close(*sockets)
@@ -112,10 +114,21 @@ def _held(before: Ways, present: Mapping[Place, int]) -> publishing.Held:
     return publishing.Held(bindings, frozenset((*present, *unseen)))
 
 
-def _written(app: App, container: Container, run: Run, gone: set[str], held: publishing.Held,
-             sockets: list[int]) -> Ways:
+def _clear_way(app: App, container: Container, run: Run, staying: Ways, held: publishing.Held,
+               present: dict[Place, int]) -> None:
+    """Of one port, every address of the host and one of them are not held at once: what goes makes room first."""
+    wanted = _places(publishing.rehearse(app, container, staying, held.bindings))
+    taken = {(proto, ip.version, port) for proto, ip, port in wanted - present.keys()}
+    in_the_way = [place for place in present.keys() - wanted if (place[0], place[1].version, place[2]) in taken]
+    _let_go(app, container, run, [present.pop(place) for place in in_the_way])
+
+
+def _places(ways: Ways) -> set[Place]:
+    return {place for _, end in ways for item in end.published for place in item.places}
+
+
+def _written(app: App, container: Container, run: Run, ways: Ways, held: publishing.Held, sockets: list[int]) -> Ways:
     """The rows of what is to be: endpoints with their ports, names."""
-    ways = tuple((network, end) for network, end in ways_of(app, container) if end.id not in gone)
     with app.state.running.transaction():
         ways = publishing.publish(app, container, ways, sockets, held)
         for _, end in ways:
@@ -132,17 +145,20 @@ def _hold(app: App, container: Container, run: Run, ways: Ways, present: Mapping
 
     In this order, so that a number told twice, the first time by a killed command, never means a new one.
     """
-    wanted = {place for _, end in ways for item in end.published for place in item.places}
-    dropped = [fd for place, fd in present.items() if place not in wanted]
-    links, directory = portsockets.links(run.monitor), app.state.directory(container)
-    gone = {links[fd] for fd in dropped if fd in links}
-    errands.drop(directory, dropped)
+    wanted, directory = _places(ways), app.state.directory(container)
+    _let_go(app, container, run, [fd for place, fd in present.items() if place not in wanted])
     errands.hold(directory, sockets)
     if app.state.names.served(container.id) or app.state.relays.served(container.id):
         errands.guard(directory, app.state.run)
     else:
         errands.unguard(directory)
-    _await(run, gone, {f"socket:[{os.fstat(fd).st_ino}]" for fd in sockets})
+    _await(run, set(), {f"socket:[{os.fstat(fd).st_ino}]" for fd in sockets})
+
+
+def _let_go(app: App, container: Container, run: Run, numbers: list[int]) -> None:
+    links = portsockets.links(run.monitor)
+    errands.drop(app.state.directory(container), numbers)
+    _await(run, {links[fd] for fd in numbers if fd in links}, set())
 
 
 def _await(run: Run, gone: set[str], come: set[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from minidock.app import containers, ending, events, starting
+from minidock.app import containers, ending, events, holding, starting
 from minidock.app.context import App
 from minidock.cli import completing
 from minidock.cli.common import each, opened, tell, telling
@@ -58,7 +58,7 @@ def start(names: tuple[str, ...], attach: bool, interactive: bool, explain: bool
             from minidock.cli.running import serve
 
             container = _find(app, names[0])
-            how = starting.Attached()
+            how = holding.Attached()
             starting.start(app, container, how, fresh=False)
             _warn(app, container)
             return serve(app, container, how, interactive)
@@ -70,7 +70,7 @@ def start(names: tuple[str, ...], attach: bool, interactive: bool, explain: bool
 def _start(app: App, name: str) -> str | None:
     container = _find(app, name)
     if app.state.runs.of(container.id) is None:  # started already: Docker says nothing either
-        starting.start(app, container, starting.Detached(), fresh=False)
+        starting.start(app, container, holding.Detached(), fresh=False)
         _warn(app, container)
     return None if app.dry else name
 
@@ -132,7 +132,7 @@ def _restart(app: App, container: Container, grace_seconds: float | None) -> Non
     if container.auto_remove and not app.dry:
         app.state.containers.change(container.but(auto_remove=False))
     ending.stop(app, container, grace_seconds)
-    starting.start(app, container.but(auto_remove=False), starting.Detached(), fresh=False)
+    starting.start(app, container.but(auto_remove=False), holding.Detached(), fresh=False)
     if container.auto_remove and not app.dry:
         app.state.containers.change(container)
     events.container(app, "restart", container)

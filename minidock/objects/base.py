@@ -34,6 +34,11 @@ class KernelObject(Record):
         """Can it stay until what comes after it is there?"""
         return False
 
+    @property
+    def ordered(self) -> bool:
+        """Does its place among others of its kind tell when it was made?"""
+        return False
+
     def renews(self, older: KernelObject) -> bool:
         """Can it take the place of that one, in one step?"""
         return False

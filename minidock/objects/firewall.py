@@ -27,6 +27,10 @@ class RuleSet(KernelObject):
     rules: tuple[Rule, ...]
     netns: str = ""
 
+    @property
+    def ordered(self) -> bool:
+        return not self.netns
+
     def renews(self, older: KernelObject) -> bool:
         if not isinstance(older, RuleSet) or self.chains or older.chains or self.policies or older.policies:
             return False

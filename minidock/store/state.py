@@ -115,6 +115,10 @@ class State:
         """Shared by all who remove objects: none goes while `unremoved` is held."""
         return locked(f"{self.run}/locks/removing", shared=True)
 
+    def ordering(self) -> contextlib.AbstractContextManager[None]:
+        """Held while rules are made and their place in the journal is taken."""
+        return locked(f"{self.run}/locks/order")
+
     def unremoved(self) -> contextlib.AbstractContextManager[None]:
         """Held while rules are compared with the journal: a rule read there is not removed before we are done."""
         return locked(f"{self.run}/locks/removing")

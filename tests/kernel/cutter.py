@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from minidock.app import ending, naming, starting
+from minidock.app import ending, holding, naming, starting
 from minidock.app.context import App
 from minidock.errors import MinidockError
 from minidock.kernel import portsockets
@@ -36,14 +36,15 @@ EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Networks, ("add", "set_state", "remove")),
     (Containers, ("add", "presume", "ended", "remove", "change")),
     (Runs, ("begin", "join", "started", "stopping", "over", "turn", "rewrite", "part", "unsettle")),
-    (Journal, ("open", "reopen", "intend", "note", "forget", "built", "razing", "close")),
+    (Journal, ("open", "reopen", "newest", "intend", "note", "forget", "built", "razing", "close")),
     (HostPorts, ("release", "take")),
     (RelayRows, ("add", "remove")),
     (NameRows, ("serve", "enter", "leave", "retire")),
     (portsockets, ("hold",)),
     (Kernel, ("settle", "delete_link")),
     (State, ("unlock_files",)),
-    (starting, ("spawn", "release", "forget", "let_ports_go")),
+    (starting, ("release", "forget")),
+    (holding, ("spawn", "let_ports_go")),
     (naming, ("write_files", "rewrite_hosts", "rewrite_resolv_conf", "tell_server")),
     (errands, ("hold", "drop", "guard", "unguard")),
     (spawn, ("clone",)),

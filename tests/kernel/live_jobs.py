@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minidock.app import connecting, containers, ending, live_ports, starting
+from minidock.app import connecting, containers, ending, holding, live_ports, starting
 from minidock.app.context import App
 from minidock.model.container import Container
 from minidock.model.network import OPTION_PREFIX, Attachment
@@ -17,11 +17,11 @@ Work = Callable[[App], None]
 
 
 def run(app: App) -> None:
-    starting.start(app, containers.configured(app, WEB), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, WEB), holding.Detached(), fresh=True)
 
 
 def run_plain(app: App) -> None:
-    starting.start(app, containers.configured(app, PLAIN), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, PLAIN), holding.Detached(), fresh=True)
 
 
 def connect(app: App) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from minidock.app import containers, ending, networks, starting
+from minidock.app import containers, ending, holding, networks, starting
 from minidock.app.context import App
 from minidock.app.networks import Request
 from minidock.app.pools import Wishes
@@ -40,22 +40,22 @@ def remove_network(app: App) -> None:
 
 def run_attached(app: App) -> None:
     wanted = WEB.but(argv=("true",), auto_remove=True)
-    container, how = containers.configured(app, wanted), starting.Attached()
+    container, how = containers.configured(app, wanted), holding.Attached()
     starting.start(app, container, how, fresh=True)
     serve(app, container, how, False)
 
 
 def run_detached(app: App) -> None:
-    starting.start(app, containers.configured(app, WEB), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, WEB), holding.Detached(), fresh=True)
 
 
 def run_what_fails(app: App) -> None:
     wanted = WEB.but(argv=("/nonexistent",), auto_remove=True)
-    starting.start(app, containers.configured(app, wanted), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, wanted), holding.Detached(), fresh=True)
 
 
 def start_again(app: App) -> None:
-    starting.start(app, app.state.containers.find("web"), starting.Detached(), fresh=False)
+    starting.start(app, app.state.containers.find("web"), holding.Detached(), fresh=False)
 
 
 def stop(app: App) -> None:

@@ -100,6 +100,17 @@ def test_a_connection_that_would_need_a_strangers_port_is_taken_back(ready: Host
     assert "tcp [::]:8080" in live_picture(ready)["sockets"]  # type: ignore[operator]
 
 
+def test_a_port_moves_from_every_address_to_one_and_back(ready: Host) -> None:
+    """The next network publishes on 127.0.0.1 only: the monitor lets go of what it holds on every address first."""
+    ready.minidock("net", "create", "near", "-o", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1")
+    run(ready, "--net", "name=br0,gw-priority=1", "--net", "near", "-p", "8080:80")
+    for words, address in ((("disconnect",), "127.0.0.1"), (("connect", "--gw-priority", "1"), "0.0.0.0")):
+        ready.minidock("net", *words, "br0", "web")
+        assert ready.minidock("port", "web").stdout == f"80/tcp -> {address}:8080\n"
+        assert disagreements(ready) == []
+        assert live_picture(ready)["sockets"] == [f"tcp {address}:8080"]
+
+
 def test_what_cannot_be_settled_stands_in_nobodys_way(ready: Host) -> None:
     """A killed disconnection whose port a stranger has now: told by each command, which goes on with its own work."""
     run(ready, *TWO)

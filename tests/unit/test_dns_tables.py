@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from minidock.dns.tables import Change, Reader, Relay, packed_config, read
 from minidock.dns.zones import Client, Zones
 from minidock.model.container import Container
+from minidock.model.ports import PortBinding
 from minidock.store.database import Database
 from minidock.store.names import NameRows
-from minidock.store.registry import Runs
 from minidock.store.relays import RelayRows
+from minidock.store.runs import Runs
 
 
 @pytest.fixture
@@ -26,10 +28,14 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made.close()
 
 
+def binding(proto: str, host: str, host_port: int, inside: str, port: int) -> PortBinding:
+    return PortBinding(proto, ip_address(host), host_port, ip_address(inside), port)
+
+
 def _started(database: Database, identity: str) -> None:
     runs = Runs(database)
     with database.transaction() as sql:
-        runs.begin(Container(identity, identity, "now", ("true",), "h", "bridge", "md-x"), 7, 8, "now", 1, True)
+        runs.begin(Container(identity, identity, "now", ("true",), "bridge", "h"), 7, 8, "now", 1, True)
         sql.execute("UPDATE running SET state = 'running' WHERE container = ?", (identity,))
 
 
@@ -39,14 +45,14 @@ def test_relays_come_with_the_monitor_and_go_with_the_run(database: Database, tm
     for end in (runs.stopping, runs.over):
         _started(database, "c1")
         with database.transaction():
-            rows.add("c1", [("tcp", "::", 8080, "172.17.0.2", 80), ("udp", "::1", 53, "172.17.0.2", 53)])
-        assert rows.relayed("c1") and not rows.relayed("c2")
+            rows.add("c1", [binding("tcp", "::", 8080, "172.17.0.2", 80), binding("udp", "::1", 53, "172.17.0.2", 53)])
+        assert rows.served("c1") and not rows.served("c2")
         assert reader.changed()
         found = reader.change("c1")
         assert set(found.relays) == {Relay("c1", "tcp", "::", 8080, "172.17.0.2", 80, 7, 8),
                                      Relay("c1", "udp", "::1", 53, "172.17.0.2", 53, 7, 8)}
         with pytest.raises(sqlite3.IntegrityError):
-            rows.add("c2", [("tcp", "::", 8080, "172.17.0.3", 80)])  # one port, one target
+            rows.add("c2", [binding("tcp", "::", 8080, "172.17.0.3", 80)])  # one port, one target
         end("c1")
         assert reader.changed() and reader.change() == Change(frozenset({"c1"}))
         runs.over("c1")
@@ -62,7 +68,7 @@ def test_changes_add_up(database: Database, tmp_path: Path) -> None:
         with database.transaction() as sql:
             if container not in there:
                 there[container] = list(dict.fromkeys((container, f"shared{chance.randrange(3)}", f"x{step}")))
-                rows.enter(f"n{chance.randrange(2)}", container, there[container], f"10.0.0.{chance.randrange(4)}")
+                rows.enter(f"n{chance.randrange(2)}", container, there[container], f"10.0.0.{chance.randrange(4)}", "")
                 rows.serve(container, "md-x", (step, step), 61000, packed_config(Client(container, ())))
             elif chance.random() < 0.5:
                 rows.rename(container, there[container][0], f"y{step}")
