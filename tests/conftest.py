@@ -71,3 +71,12 @@ def outside(host: Host) -> Iterator[str]:
     name = host.connect_outside()
     yield name
     netns.delete(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which recordings of a real Docker our rules are compared with, and which not."""
+    from tests.kernel.test_golden_docker29 import NOT_COVERED, RECORDINGS
+
+    terminalreporter.write_line(f"Docker 29 rulesets compared: {', '.join(path.stem for path in RECORDINGS)}")
+    for scenario, reason in NOT_COVERED.items():
+        terminalreporter.write_line(f"not compared: {scenario}: {reason}")

@@ -23,8 +23,8 @@ _LONG = re.compile(r"\w+=\w+")
 _ONE = {"ip": "ip", "ip6": "ip6", "mac-address": "mac"}
 _MANY = {"alias": "aliases", "link-local-ip": "link_local"}
 _FLAGS = {"ip": ("--ip", "IPv4 address"), "ip6": ("--ip6", "IPv6 address"), "mac": ("--mac-address", "MAC address"),
-          "aliases": ("--network-alias", "network aliases"), "links": ("--link", "links"),
-          "link_local": ("--link-local-ip", "link-local addresses")}
+          "aliases": ("--network-alias", "alias"), "links": ("--link", "links"),
+          "link_local": ("--link-local-ip", "link-local IP addresses")}
 
 
 def parse(words: Sequence[str], flags: Attachment) -> tuple[Attachment, ...]:
@@ -50,12 +50,10 @@ def _user_defined(name: str) -> bool:
 
 
 def _parse_one(word: str) -> Attachment:
-    if not _LONG.search(word) or word.startswith("container:"):
+    if word and (not _LONG.search(word) or word.startswith("container:")):
         return Attachment("", word)
-    import csv  # rarely: values with commas are quoted as in RFC 4180
-
     given: dict[str, list[str]] = {}
-    for field in next(csv.reader([word])):
+    for field in _fields(word):
         key, equals, value = field.partition("=")
         key = key.strip().lower()
         if not equals:
@@ -69,6 +67,17 @@ def _parse_one(word: str) -> Attachment:
     return _record(given)
 
 
+def _fields(word: str) -> list[str]:
+    """One record of comma separated values, quoted as in RFC 4180."""
+    import csv  # rarely used
+
+    try:
+        return next(csv.reader([word], strict=True), [])
+    except csv.Error as error:
+        raise BadRequest(f"invalid network record {word}: {error}", 'quote a value with commas whole: "alias=a,b"'
+                         ) from error
+
+
 def _record(given: dict[str, list[str]]) -> Attachment:
     found = Attachment("", given["name"][-1], gw_priority=priority(given.get("gw-priority", ["0"])[-1]),
                        options=driver_options(given.get("driver-opt", ())))
@@ -78,11 +87,10 @@ def _record(given: dict[str, list[str]]) -> Attachment:
 
 def priority(text: str) -> int:
     """A --gw-priority."""
-    try:
-        return int(text)
-    except ValueError as error:
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         raise BadRequest(f'invalid gw-priority ({text}): strconv.Atoi: parsing "{text}": invalid syntax',
-                         "a number; the highest wins, 0 is usual") from error
+                         "a number; the highest wins, 0 is usual")
+    return int(text)
 
 
 def driver_options(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -119,6 +127,8 @@ def check(attachment: Attachment, network: Network) -> None:
             _check_address(text, version, network)
     for text in attachment.link_local:
         _check_link_local(text)
+    for text in attachment.links:
+        _check_link(text)
     _check_options(attachment)
 
 
@@ -164,19 +174,30 @@ def _check_link_local(text: str) -> None:
         raise BadRequest(f"invalid link local IP address: {text}", "choose one of 169.254.0.0/16 or fe80::/64")
 
 
+def _check_link(text: str) -> None:
+    target, colon, alias = text.partition(":")
+    if not target or ":" in alias or bool(colon) != bool(alias):
+        raise BadRequest(f"bad format for links: {text}", "write it as --link CONTAINER or --link CONTAINER:ALIAS")
+
+
 def _check_options(attachment: Attachment) -> None:
     for key, value in attachment.options:
         short = key.removeprefix(OPTION_PREFIX)
         if short not in ENDPOINT_OPTIONS or short == key:
-            raise BadRequest(f"unknown driver option {key} of an endpoint", "known are: "
-                             + ", ".join(OPTION_PREFIX + name for name in ENDPOINT_OPTIONS))
+            from minidock.app.options import nearest
+
+            close = nearest(short.rpartition(".")[2], [name.partition(".")[2] for name in ENDPOINT_OPTIONS])
+            raise BadRequest(f"unknown driver option {key} of an endpoint", f"did you mean {OPTION_PREFIX}endpoint."
+                             f"{close[0]}?" if close else
+                             "known are: " + ", ".join(OPTION_PREFIX + name for name in ENDPOINT_OPTIONS))
         (_check_ifname if short == "endpoint.ifname" else _check_sysctls)(value)
 
 
 def _check_ifname(name: str) -> None:
-    if not 0 < len(name.encode()) <= 15 or set(name) & set("/ \t\n:") or name in (".", "..", "lo"):
-        raise BadRequest(f"{name!r} is not an interface name: numerical result out of range",
-                         "1 to 15 bytes, no '/', ':' or blank, not lo")
+    if len(name.encode()) > 15:
+        raise BadRequest(f"interface name {name} is too long: numerical result out of range", "at most 15 bytes")
+    if not name or not name.isprintable() or set(name) & set("/ :") or name in (".", "..", "lo"):
+        raise BadRequest(f"{name!r} cannot be the name of an interface", "1 to 15 bytes, no '/', ':' or blank, not lo")
 
 
 def _check_sysctls(text: str) -> None:

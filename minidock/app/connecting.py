@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from minidock.app import attaching, leasing, naming, networks, settling, starting
+from collections.abc import Sequence
+
+from minidock.app import attaching, events, leasing, naming, networks, settling, starting
 from minidock.app.context import App
 from minidock.errors import BadRequest, Conflict, MinidockError, NotFound
 from minidock.model.container import Container, Run
@@ -68,6 +70,7 @@ def _connect_running(app: App, container: Container, run: Run, network: Network,
             app.state.runs.turn(end, "leaving")
         settling.settle(app, container, run)
         raise
+    events.network(app, "connect", network, container=container.id)
 
 
 def _entered(app: App, container: Container, network: Network, wanted: Attachment) -> Endpoint:
@@ -77,7 +80,7 @@ def _entered(app: App, container: Container, network: Network, wanted: Attachmen
         if any(one.network == network.id for one in present):
             raise Conflict(f"endpoint with name {container.name} already exists in network {network.name}",
                            f"it is connected already: minidock inspect {container.name}")
-        attaching.check_ifnames([*(one.attachment for one in present), wanted])
+        _refuse_ifname(wanted.option("endpoint.ifname"), present)
         last = app.state.containers.end_of(container)
         end = leasing.endpoint(app, container, network, wanted, last.starts if last else 1,
                                [one.guest_ifname for one in present])
@@ -85,6 +88,14 @@ def _entered(app: App, container: Container, network: Network, wanted: Attachmen
             app.state.runs.join(end)
             app.state.runs.unsettle(container.id)
     return end
+
+
+def _refuse_ifname(name: str, present: Sequence[Endpoint]) -> None:
+    """No two interfaces of a sandbox have one name."""
+    for one in present:
+        if one.guest_ifname == name:
+            raise Conflict(f"interface name {name} is in use: it leads to network {one.attachment.name}",
+                           "choose another, or leave the choice to minidock")
 
 
 def _serve_names(app: App, container: Container, run: Run, network: Network, end: Endpoint) -> None:
@@ -148,6 +159,7 @@ def _disconnect_running(app: App, container: Container, run: Run, network: Netwo
     except MinidockError:
         _stay(app, container, run, found[0])
         raise
+    events.network(app, "disconnect", network, container=container.id)
 
 
 def _stay(app: App, container: Container, run: Run, end: Endpoint) -> None:

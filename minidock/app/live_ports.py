@@ -36,9 +36,7 @@ def _means(word: str, text: str) -> bool:
 
 
 def _change(app: App, before: Container, after: Container, taken_back: bool) -> None:
-    if before.donor or before.network_mode in ("host", "none"):
-        raise BadRequest(f"container {before.name} has no ports to publish: its network is {before.network_mode}",
-                         "connect it to a network: minidock net connect NETWORK " + before.name)
+    _refuse_without_network(app, before)
     publishing.check(after)
     with app.state.container_lock(before.id):
         run = app.state.runs.of(before.id)
@@ -52,6 +50,21 @@ def _change(app: App, before: Container, after: Container, taken_back: bool) -> 
         ways = settling.ways_of(app, before)
         with app.state.attaching([network for network, _ in ways]):
             _apply(app, before, after, run, taken_back)
+
+
+def _refuse_without_network(app: App, container: Container) -> None:
+    """A container publishes on networks of its own only."""
+    donor = app.state.containers.get(container.donor) if container.donor else None
+    if donor:
+        raise BadRequest(f"container {container.name} has no ports to publish: it shares the network of {donor.name}",
+                         f"publish them there: minidock port add {donor.name} PORT")
+    if container.network_mode == "host":
+        raise BadRequest(f"container {container.name} has no ports to publish: its ports are the host's own",
+                         "whatever it listens on is there already: ss -ltnp")
+    if not any(item.name != "none" for item in container.attachments):
+        raise BadRequest(f"container {container.name} has no ports to publish: it is on no network",
+                         f"minidock net disconnect none {container.name}; minidock net connect NETWORK"
+                         f" {container.name}")
 
 
 def _apply(app: App, before: Container, after: Container, run: Run, taken_back: bool) -> None:

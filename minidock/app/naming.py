@@ -16,7 +16,7 @@ from minidock.app.context import App
 from minidock.dns import files
 from minidock.dns.files import ResolvConf
 from minidock.drivers.sandbox import name_service
-from minidock.errors import Conflict
+from minidock.errors import Conflict, NotFound
 from minidock.kernel import procsys
 from minidock.model.container import Container, Run
 from minidock.model.network import Endpoint, Interface, Network, Way, by_gateway
@@ -48,10 +48,11 @@ def prepare(app: App, container: Container, ways: Ways) -> int:
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not any_named(ways):
-        return 0
-    if not app.dry:
+    named_some = any_named(ways)
+    if not app.dry and (named_some or any(item.carried for _, end in ways for item in end.ports)):
         _ensure(app.state.run)
+    if not named_some:
+        return 0
     port = _FIRST_PORT + int(identity.digits(f"resolver/{container.name}", 8), 16) % _PORTS
     app.engine.build(f"{container.scope}/names", name_service(container, port))
     return port
@@ -87,7 +88,7 @@ def write_rows(app: App, container: Container, ways: Ways, run: Run, port: int) 
     names.leave(container.id)
     for network, end in ways:
         if named(network):
-            names.enter(network.id, container.id, container.dns_names(end.attachment), _ip(end.address),
+            names.enter(network.id, container.id, container.dns_names(container.asked_of(end)), _ip(end.address),
                         _ip(end.address6))
 
 
@@ -96,11 +97,11 @@ def _client(container: Container, ways: Ways) -> Client:
     from minidock.dns.zones import Client
 
     conf = _resolver_conf(container)
-    usable = {network.id for network, _ in ways if named(network)}
+    usable = {network.id: network.name for network, _ in ways if named(network)}
     ends = [end for end in by_gateway(end for _, end in ways) if end.network in usable]
-    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for end in ends for word in end.attachment.links
-                  for target, _, alias in (word.partition(":"),))
-    return Client(container.id, tuple((end.network, end.attachment.name) for end in ends), links,
+    words = [word.partition(":") for end in ends for word in container.asked_of(end).links]
+    links = tuple((alias or target.lstrip("/"), target.lstrip("/")) for target, _, alias in words)
+    return Client(container.id, tuple((end.network, usable[end.network]) for end in ends), links,
                   files.upstreams(conf), conf.ndots, not any(end.gateway or end.gateway6 for _, end in ways))
 
 
@@ -108,19 +109,22 @@ def _ip(interface: Interface | None) -> str:
     return str(interface.ip) if interface else ""
 
 
-def attend(app: App, container: Container, port: int, relayed: bool) -> None:
+def attend(app: App, container: Container, port: int, carried: bool) -> None:
     """Return when the container's server listens, and its ports are carried."""
-    if port or relayed:
+    if port or carried:
         from minidock.dns import process
 
         process.attend(app.state.run, container.id)
 
 
-def tell_server(app: App) -> None:
-    """Rows have changed: the name server looks again."""
+def tell_server(app: App, wait: bool = False) -> None:
+    """Rows have changed: the name server looks again; `wait` until it has, and has let go of ports it carried."""
     from minidock.dns import bell
 
-    bell.nudge(app.state.run)
+    if wait:
+        bell.ring(app.state.run, "")
+    else:
+        bell.nudge(app.state.run)
 
 
 def rename(app: App, container: Container, name: str) -> None:
@@ -140,7 +144,7 @@ def write_files(app: App, container: Container, ways: Ways) -> None:
         _borrow(app, container, directory)
         return
     texts = {"resolv.conf": resolv_conf(container, ways), "hosts": _hosts(app, container, ways),
-             "hostname": container.full_hostname + "\n", "status": ""}
+             "hostname": container.hostname + "\n", "status": ""}
     for name, content in texts.items():
         _write(f"{directory}/{name}", content)
     _make_log(directory)
@@ -193,15 +197,25 @@ def _hosts(app: App, container: Container, ways: Ways) -> str:
 
 def _linked(app: App, container: Container, end: Endpoint) -> Iterator[tuple[str, str]]:
     """The legacy links of the default network: lines of /etc/hosts, true while the other runs (docker --link)."""
-    for word in end.attachment.links:
+    for word in container.asked_of(end).links:
         target, _, alias = word.partition(":")
-        other = app.state.containers.find(target)
+        other = _link_target(app, target)
         found = [one for one in app.state.runs.endpoints(container_id=other.id) if one.network == end.network]
-        if not found:
+        if app.state.runs.of(other.id) is None:
             raise Conflict(f"Cannot link to a non running container: /{other.name} AS /{container.name}/"
-                           f"{alias or other.name}", f"start it first, on this network: minidock start {other.name}")
+                           f"{alias or other.name}", f"start it first: minidock start {other.name}")
+        if not found:
+            raise Conflict(f"container {other.id} not attached to default bridge network: {other.name}",
+                           f"connect it: minidock net connect bridge {other.name}; or better, use a network of yours")
         names = dict.fromkeys((alias or other.name, other.hostname, other.name))
         yield from ((" ".join(names), str(one.ip)) for one in found[0].interfaces)
+
+
+def _link_target(app: App, reference: str) -> Container:
+    try:
+        return app.state.containers.find(reference)
+    except NotFound as error:
+        raise NotFound(f"could not get container for {reference}: {error.what}", error.hint) from error
 
 
 def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:

@@ -17,7 +17,7 @@ def check_driver(driver: str) -> None:
         raise Conflict(f'only one instance of "{driver}" network is allowed: the predefined one',
                        "use it: minidock run --net host, or --net none")
     if driver not in DRIVERS:
-        close = _close(driver, ("bridge",), 0.6)
+        close = nearest(driver, ("bridge",))
         raise BadRequest(f'plugin "{driver}" not found',
                          f"did you mean: -d {close[0]}" if close else "the driver for new networks is: bridge")
 
@@ -27,7 +27,7 @@ def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: b
     for key, value in options:
         short = key.removeprefix(OPTION_PREFIX)
         if short not in bridge.OPTIONS or not key.startswith(OPTION_PREFIX):
-            close = _close(short, bridge.OPTIONS, 0.4)
+            close = nearest(short, bridge.OPTIONS, 0.4)
             raise BadRequest(f"unknown option {key} of driver {driver}",
                              f"did you mean {OPTION_PREFIX}{close[0]}?" if close else
                              f"known are: {', '.join(bridge.OPTIONS)} (each after {OPTION_PREFIX})")
@@ -47,7 +47,7 @@ def family(options: dict[str, str], key: str, asked: bool | None, default: bool)
     return default if asked is None else asked
 
 
-def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> list[str]:
     """The known word that was meant, if any."""
     from difflib import get_close_matches  # only for the mistaken: it costs 1 ms
 

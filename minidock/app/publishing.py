@@ -20,7 +20,7 @@ from minidock.kernel import portsockets, procsys
 from minidock.model.container import Container
 from minidock.model.network import Endpoint, Network, Way, gateway_endpoint
 from minidock.model.portpool import Cursors, Ephemeral, choose
-from minidock.model.ports import Place, PortBinding, PortSpec, Wanted, bracketed, exposed_by, resolve, specs_of
+from minidock.model.ports import RELAYED, Place, PortBinding, PortSpec, Wanted, bracketed, exposed_by, resolve, specs_of
 from minidock.model.record import Record
 from minidock.sandbox.spawn import close
 
@@ -53,6 +53,8 @@ def discarded(container: Container, networks: Sequence[Network]) -> str:
         return ""
     if any(network.driver == "host" for network in networks):
         return "Published ports are discarded when using host network mode"
+    if not networks:
+        return "Published ports are discarded: the container is on no network"
     first = networks[0]
     kind = "is internal" if first.internal else "has no way in"
     return f"Published ports are discarded: network {first.name} {kind}"
@@ -72,10 +74,11 @@ def publish(app: App, container: Container, ways: Ways, sockets: list[int], held
     """The endpoints with their ports, reserved inside the caller's transaction; `sockets` are the caller's to close."""
     wanted = _kept(_wanted(container, ways), held.bindings)
     bindings, cursors = _bound(app, container, wanted, sockets, held.places)
+    bindings = _carried(ways, bindings)
     app.state.ports.release(container.id)
     app.state.ports.take(container.id, bindings, cursors)
     app.state.relays.remove(container.id)
-    app.state.relays.add(container.id, [item for item in bindings if item.relayed])
+    app.state.relays.add(container.id, [item for item in bindings if item.carried])
     return _distributed(container, ways, bindings)
 
 
@@ -83,7 +86,7 @@ def rehearse(app: App, container: Container, ways: Ways, held: tuple[PortBinding
     """The same without row and socket."""
     wanted = _kept(_wanted(container, ways), held)
     bindings, _ = choose(wanted, _taken(app, container), _ephemeral(), app.state.ports.cursors())
-    return _distributed(container, ways, bindings)
+    return _distributed(container, ways, _carried(ways, bindings))
 
 
 def _specs(container: Container) -> tuple[PortSpec, ...]:
@@ -114,7 +117,17 @@ def _wanted(container: Container, ways: Ways) -> tuple[Wanted, ...]:
 
 def _relays(network: Network) -> bool:
     """Does the helper process take IPv6 to its IPv4 containers?"""
-    return truth(network.option("bridge.ipv6_relay", "false"))
+    return truth(network.option("bridge.ipv6_relay", "true"))
+
+
+def _carried(ways: Ways, bindings: tuple[PortBinding, ...]) -> tuple[PortBinding, ...]:
+    """Which of them the helper process carries, wholly or for ::1: the kernel has no way back to that from a bridge."""
+    relaying = {one.ip for network, end in ways if _relays(network) for one in end.interfaces}
+    return tuple(item.but(carried=item.relayed or (item.ip in relaying and item.proto in RELAYED
+                                                   and item.host_ip in _LOOPS)) for item in bindings)
+
+
+_LOOPS = (ip_address("::"), ip_address("::1"))  # host addresses at which ::1 is asked
 
 
 def _host_ipv6() -> bool:

@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from minidock.app import ending, networks
+from minidock.app import ending, events, networks
 from minidock.app.context import App
 from minidock.firewall.replay import replayed
 from minidock.kernel import netns, nft, nft_read
@@ -45,6 +45,7 @@ def _after_boot(app: App) -> None:
     for container, end in app.state.containers.all():
         if container.auto_remove and end and app.state.runs.of(container.id) is None:
             ending.forget(app, container)
+            events.container(app, "destroy", container)
     app.state.swept()
 
 
@@ -84,7 +85,7 @@ def _unfinished_networks(app: App) -> list[Repaired]:
     for network, state in app.state.networks.in_state("creating", "removing"):
         with app.state.free_lock("network", network.short) as free:
             if free and (network, state) in app.state.networks.in_state(state):  # it may be ready by now
-                networks.finish_removal(app, network)
+                networks.finish_removal(app, network, known=state == "removing")
                 word = "its creation" if state == "creating" else "its removal"
                 repaired.append(Repaired(f"network {network.name}", f"{word} was interrupted: removed"))
     return repaired
@@ -94,8 +95,8 @@ def _unfinished_scopes(app: App) -> list[Repaired]:
     """Scopes of containers that have no row any more, and of networks whose rebuilding was cut."""
     repaired = []
     for scope, _ in app.state.journal.scopes("building", "razing"):
-        kind, _, short = scope.partition("/")
-        with app.state.free_lock(kind, short.partition("/")[0]) as free:
+        kind, _, rest = scope.partition("/")
+        with app.state.free_lock(kind, "" if kind == "host" else rest.partition("/")[0]) as free:
             if free and scope in dict(app.state.journal.scopes("building", "razing")):  # it may be built by now
                 app.engine.raze(scope)
                 repaired.append(Repaired(scope, "was left half done: removed"))

@@ -43,10 +43,12 @@ def settle(app: App, container: Container, run: Run) -> None:
     try:
         _clear_way(app, container, run, staying, _held(before, present), present)
         ways = _written(app, container, run, staying, _held(before, present), sockets)
-        app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
         _hold(app, container, run, ways, present, sockets)
     finally:
         close(*sockets)
+    if starting.carried(before) or starting.carried(ways):
+        naming.tell_server(app, wait=True)
+    app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
     _retire_names(app, container, ways)
     for end in halves:
         app.engine.raze(end.scope)
@@ -173,7 +175,7 @@ def _follow(app: App, container: Container, ways: Ways) -> None:
     """Its files, and what its configuration says, are those of now."""
     naming.rewrite_hosts(app, container, ways)
     naming.rewrite_resolv_conf(app, container, ways)
-    attachments = tuple(end.attachment for _, end in ways)
     stored = app.state.containers.get(container.id)  # ours may be from before a change that is being taken back
+    attachments = tuple((stored or container).asked_of(end) for _, end in ways)
     if stored and stored.attachments != attachments:
         app.state.containers.change(stored.but(attachments=attachments))

@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 
-from minidock.app import leasing, naming, networks
+from minidock.app import events, leasing, naming, networks
 from minidock.app.containers import exec_hint, networks_of
 from minidock.app.context import App, now
 from minidock.app.ending import forget
@@ -54,7 +54,7 @@ class Attached:
         """What this process does as the container's monitor besides passing on its words."""
         from minidock.sandbox.pump import Duties
 
-        return Duties(self.guard, self.channel, naming.guard)
+        return Duties(self.guard, self.channel, self.sockets, naming.guard)
 
     def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
         """The waiting process; its monitor is this process."""
@@ -129,6 +129,7 @@ def start(app: App, container: Container, how: Attached | Detached, fresh: bool)
             let_ports_go(how)
             _undo(app, container, fresh, error)
             raise
+        events.started(app, container, nets, fresh)
 
 
 def _enter(app: App, container: Container, nets: Networks, how: Attached | Detached, fresh: bool) -> Ways:
@@ -221,18 +222,18 @@ def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached
     process = _process(app, container)
     naming.write_files(app, container, ways)
     app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
-    found = how.spawn(process, directory, container, app.state.run if port or relayed(ways) else "")
+    found = how.spawn(process, directory, container, app.state.run if port or carried(ways) else "")
     try:
-        _let_go(app, container, ways, found, port)
+        _let_go(app, container, ways, found, port, process)
     except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
         signal_process(found.pid, found.pid_started, signal.SIGKILL)
         wait_gone(found.pid, found.pid_started, 10)
         raise
 
 
-def relayed(ways: Ways) -> bool:
+def carried(ways: Ways) -> bool:
     """Does the helper process carry any of its ports?"""
-    return any(item.relayed for _, endpoint in ways for item in endpoint.ports)
+    return any(item.carried for _, endpoint in ways for item in endpoint.ports)
 
 
 def _process(app: App, container: Container) -> Process:
@@ -243,13 +244,14 @@ def _process(app: App, container: Container) -> Process:
     return process_of(container, sharing.donor_of(app, container).netns)
 
 
-def _let_go(app: App, container: Container, ways: Ways, found: Started, port: int) -> None:
+def _let_go(app: App, container: Container, ways: Ways, found: Started, port: int,
+            process: Process) -> None:
     run = Run("running", found.pid, found.pid_started, found.monitor, found.monitor_started, "", 0)
     with app.state.running.transaction():
         app.state.runs.started(container, run)
         naming.write_rows(app, container, ways, run, port)
-    naming.attend(app, container, port, relayed(ways))
-    app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
+    naming.attend(app, container, port, carried(ways))
+    _tell_process(app, container, process)
     try:
         release(found.go, found.failure)
     except CannotRun as error:
@@ -259,10 +261,12 @@ def _let_go(app: App, container: Container, ways: Ways, found: Started, port: in
 _PROCESS_WHY = "The container's process: its own pid, mount, uts and ipc namespaces, Docker's capabilities."
 
 
-def process_words(container: Container) -> tuple[str, ...]:
+def _tell_process(app: App, container: Container, process: Process) -> None:
     """The process as one command a person could type."""
-    inside = ("ip", "netns", "exec", container.netns) if container.netns else ()
-    return (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+    inside = ("ip", "netns", "exec", os.path.basename(process.netns)) if process.netns else ()
+    own_name = () if container.uts else ("--uts",)
+    words = (*inside, "unshare", "--fork", "--pid", "--mount-proc", *own_name, "--ipc", *container.argv)
+    app.story.tell_process(container.scope, words, f"process of {container.name}", _PROCESS_WHY)
 
 
 def process_of(container: Container, netns: str = "") -> Process:
@@ -270,10 +274,12 @@ def process_of(container: Container, netns: str = "") -> Process:
     netns = netns or container.netns
     env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
     env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
+    domain = (("kernel.domainname", container.domainname),) if container.domainname else ()
     return Process(container.argv, tuple(env.items()), container.hostname,
                    f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
                    container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
-                   container.sysctls, container.init, container.tty, container.stdin_open)
+                   (*domain, *container.sysctls), container.init, container.tty, container.stdin_open,
+                   container.uts == "host")
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:
@@ -286,6 +292,12 @@ def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> 
         code = error.exit_code if isinstance(error, MinidockError) else 128
         end = End(code, "", "", str(error), 0)
         app.state.containers.ended(container, end)
+        if fresh:
+            events.container(app, "create", container)
+    if app.state.relays.served(container.id):
+        with app.state.running.transaction():
+            app.state.relays.remove(container.id)
+        naming.tell_server(app, wait=True)
     app.state.runs.over(container.id)
 
 
@@ -296,4 +308,4 @@ def _rehearse(app: App, container: Container, nets: Networks) -> None:
 
         ways = publishing.rehearse(app, container, ways)
     _build(app, container, ways)
-    app.story.tell_process(container.scope, process_words(container), f"process of {container.name}", _PROCESS_WHY)
+    _tell_process(app, container, _process(app, container))

@@ -21,6 +21,7 @@ CONFIGURING = (
     Option(("--name",), "name", TEXT, "Its name (default: a random one)."),
     Option(("--hostname", "-h"), "hostname", TEXT, "Its host name (default: the first 12 digits of its id)."),
     Option(("--domainname",), "domainname", TEXT, "The domain of its host name."),
+    Option(("--uts",), "uts", TEXT, "host: it shares the host's host name.", "host"),
     Option(("--network", "--net"), "networks", MANY, "A network (default bridge), host, none, or container:NAME;"
            " several, or with settings: name=NET,ip=…,alias=…,gw-priority=….", "NETWORK"),
     Option(("--ip",), "ip", TEXT, "A fixed IPv4 address of the first network.", "IP"),
@@ -93,16 +94,18 @@ def run(given: dict[str, Any], explain: bool = False, dry_run: bool = False, scr
 
 
 def warn(app: App, container: Container) -> None:
-    """Tell the user whose published ports come to nothing, or further than a host firewall seems to let them."""
+    """Tell the user whose published ports come to nothing; or who reaches them, and past which host firewall."""
     if container.ports or container.publish_all:
-        from minidock.app import neighbours, publishing
+        from minidock.app import neighbours, publishing, reaching
+        from minidock.views import reach as view
 
         networks = containers.networks_of(app, container)
         text = publishing.discarded(container, networks)
         if text:
             print(f"WARNING: {text}", file=sys.stderr)
-        for notice in neighbours.of_ports(app, container):
-            print(notice, file=sys.stderr)
+        reaches = reaching.of(app, container)
+        for line in (*view.lines(reaches), *neighbours.of_ports(app, container, reaches)):
+            print(line, file=sys.stderr)
 
 
 def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -> int:

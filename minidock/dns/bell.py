@@ -1,6 +1,6 @@
 """RUN/dns.sock, at which commands tell the name server to look again, and hear when it has.
 
-    command  --- container's id --->  server
+    command  --- container's id, or "" for all --->  server
     command  <-- "" or a trouble ---  server
 
 Not sending only costs time: the server looks by itself each second.

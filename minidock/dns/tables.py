@@ -1,4 +1,4 @@
-"""What the name server knows: two tables of MINIDOCK_RUN/run.db, read whole whenever something has changed.
+"""What the name server knows: some tables of MINIDOCK_RUN/run.db, and what has changed in them since the last look.
 
 `tables.sql` tells their columns. A client's `config` is JSON:
 
@@ -16,6 +16,19 @@ from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from minidock.dns.zones import Client, Name, Upstream
 from minidock.model.record import Record
 
+_NameRow = tuple[str, str, str, str, str]
+_ResolverRow = tuple[str, str, int, int, int, str]
+_RelayRow = tuple[str, str, str, int, str, int, int, int]
+_Row = _NameRow | _ResolverRow | _RelayRow  # all begin with the container
+
+_QUERIES = (
+    "SELECT container, network, name, address4, address6 FROM names{} ORDER BY rowid",
+    "SELECT container, netns, pid, pid_started, port, config FROM resolvers{}",
+    ("SELECT container, proto, ip, port, target, target_port, monitor, monitor_started"
+     " FROM relays JOIN running USING (container){}"),
+
+)
+
 
 class Resolver(Record):
     """One embedded server: for whom, where it listens, and whose life it shares."""
@@ -32,6 +45,19 @@ class Resolver(Record):
         return self.client.container
 
 
+class Relay(Record):
+    """A port of the host whose traffic goes to a container's; its socket is among the monitor's descriptors."""
+
+    container: str  # its id
+    proto: str
+    ip: str
+    port: int
+    target: str
+    target_port: int
+    monitor: int  # a pid
+    monitor_started: int
+
+
 class Tables(Record):
     """All of it, as of one moment."""
 
@@ -39,11 +65,21 @@ class Tables(Record):
     resolvers: tuple[Resolver, ...] = ()
 
 
+class Change(Record):
+    """The containers whose rows are not what they were, and all their rows of now."""
+
+    containers: frozenset[str] = frozenset()
+    names: tuple[Name, ...] = ()
+    resolvers: tuple[Resolver, ...] = ()
+    relays: tuple[Relay, ...] = ()
+
+
 def read(run_directory: str) -> Tables:
     """The tables as they are now; empty if there are none."""
     reader = Reader(run_directory)
     try:
-        return reader.read() if reader.changed() else Tables()
+        found = reader.change() if reader.changed() else Change()
+        return Tables(found.names, found.resolvers)
     finally:
         reader.close()
 
@@ -56,8 +92,7 @@ class Reader:
         self._sql: sqlite3.Connection | None = None
         self._version: tuple[int, int] | None = None
         self._inode = 0
-        self._names: dict[tuple[str, str, str, str, str], Name] = {}
-        self._resolvers: dict[tuple[str, str, int, int, int, str], Resolver] = {}
+        self._known: set[_Row] = set()
 
     def changed(self) -> bool:
         """Has anybody written since we read? Another file under that name is a change too; no file is none."""
@@ -79,24 +114,30 @@ class Reader:
         assert self._sql is not None
         return int(self._sql.execute("PRAGMA data_version").fetchone()[0])
 
-    def read(self) -> Tables:
-        """Both tables as of one moment."""
+    def change(self, only: str = "") -> Change:
+        """What has changed, as of one moment; `only` of one container, which takes no longer among 500."""
+        names, resolvers, relays = self._read(only)
+        before = {row for row in self._known if row[0] == only} if only else self._known
+        now: set[_Row] = {*names, *resolvers, *relays}
+        changed = frozenset(row[0] for row in before ^ now)
+        self._known = self._known - before | now
+        return Change(changed, tuple(_name(row) for row in names if row[0] in changed),
+                      tuple(_resolver(row) for row in resolvers if row[0] in changed),
+                      tuple(Relay(*row) for row in relays if row[0] in changed))
+
+    def _read(self, only: str) -> tuple[list[_NameRow], list[_ResolverRow], list[_RelayRow]]:
         if self._sql is None:
-            return Tables()
+            return [], [], []
+        which, values = (" WHERE container = ?", (only,)) if only else ("", ())
         version = self._data_version()
         self._sql.execute("BEGIN")
         try:
-            names = self._sql.execute(
-                "SELECT network, name, container, address4, address6 FROM names ORDER BY rowid").fetchall()
-            resolvers = self._sql.execute(
-                "SELECT container, netns, pid, pid_started, port, config FROM resolvers").fetchall()
+            names, resolvers, relays = (self._sql.execute(query.format(which), values).fetchall() for query in _QUERIES)
         finally:
             self._sql.execute("COMMIT")
-        self._version = self._inode, version
-        # What was there before is not made again: among 500 containers that would be most of the time of a start.
-        self._names = {row: self._names.get(row) or _name(row) for row in names}
-        self._resolvers = {row: self._resolvers.get(row) or _resolver(row) for row in resolvers}
-        return Tables(tuple(self._names.values()), tuple(self._resolvers.values()))
+        if not only:
+            self._version = self._inode, version
+        return names, resolvers, relays
 
     def close(self) -> None:
         """Close the file."""
@@ -112,8 +153,8 @@ def _inode(path: str) -> int:
         return 0
 
 
-def _name(row: tuple[str, str, str, str, str]) -> Name:
-    network, name, container, address4, address6 = row
+def _name(row: _NameRow) -> Name:
+    container, network, name, address4, address6 = row
     return Name(network, name, container, packed(address4), packed(address6))
 
 
@@ -127,7 +168,7 @@ def text(address: bytes) -> str:
     return inet_ntop(AF_INET6 if len(address) == 16 else AF_INET, address)
 
 
-def _resolver(row: tuple[str, str, int, int, int, str]) -> Resolver:
+def _resolver(row: _ResolverRow) -> Resolver:
     container, netns, pid, pid_started, port, config = row
     return Resolver(unpacked(container, config), netns, pid, pid_started, port)
 

@@ -65,23 +65,43 @@ class Answer(Record):
 
 
 class Zones:
-    """All names, found by name and by address."""
+    """All names, found by name and by address; what a container is called is replaced as a whole."""
 
     def __init__(self, names: Iterable[Name] = ()) -> None:
-        self._named: dict[tuple[str, str], list[Name]] = {}
-        self._owners: dict[tuple[str, bytes], str] = {}
+        self._found: dict[tuple[str, str | bytes], list[Name]] = {}  # (network, name or address)
+        self._of: dict[str, list[Name]] = {}  # container
+        self.replace((), names)
+
+    def replace(self, containers: Iterable[str], names: Iterable[Name]) -> None:
+        """Forget the containers' names, then enter these."""
+        for container in containers:
+            for name in self._of.pop(container, ()):
+                self._drop(name)
         for name in names:
-            self._named.setdefault((name.network, fold(name.name)), []).append(name)
-            for address in filter(None, (name.address4, name.address6)):
-                self._owners.setdefault((name.network, address), name.name)
+            self._of.setdefault(name.container, []).append(name)
+            for key in _keys(name):
+                self._found.setdefault(key, []).append(name)
+
+    def _drop(self, name: Name) -> None:
+        for key in _keys(name):
+            self._found[key].remove(name)
+            if not self._found[key]:
+                del self._found[key]
 
     def named(self, network: str, name: str) -> list[Name]:
         """The endpoints of a network that are called so."""
-        return self._named.get((network, name), [])
+        return self._found.get((network, name), [])
 
     def owner(self, network: str, address: bytes) -> str:
         """The container that has this address there, by its first name; "" if none has."""
-        return self._owners.get((network, address), "")
+        found = self._found.get((network, address))
+        return found[0].name if found else ""
+
+
+def _keys(name: Name) -> Iterator[tuple[str, str | bytes]]:
+    for what in (fold(name.name), name.address4, name.address6):
+        if what != b"":
+            yield name.network, what
 
 
 def fold(name: str) -> str:

@@ -16,6 +16,7 @@ from _socket import (
     AF_INET6,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
+    SO_REUSEADDR,
     SOCK_CLOEXEC,
     SOCK_DGRAM,
     SOCK_STREAM,
@@ -28,20 +29,26 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from minidock.model.ports import Address, Place
 
 _KINDS = {"tcp": (SOCK_STREAM, 6), "udp": (SOCK_DGRAM, 17), "sctp": (SOCK_STREAM, 132)}
-_SO_ATTACH_FILTER = 26
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 _DROP = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0 bytes pass
 _FILTER = struct.pack("@HP", 1, ctypes.addressof(_DROP))  # struct sock_fprog
 _LISTENING = "0A"
 
 
 def hold(proto: str, address: str, port: int) -> int:
-    """Bind a port of this host; its descriptor. Without SO_REUSEADDR: nobody else can have it too."""
+    """Bind a port of this host; its descriptor. Nobody else can have it too.
+
+    For UDP that is so without SO_REUSEADDR; a listening TCP socket may have it, and needs it: connections that were
+    relayed linger for a minute (TIME_WAIT), and would keep the port from its next holder.
+    """
     kind, number = _KINDS[proto]
     made = socket(AF_INET6 if ":" in address else AF_INET, kind | SOCK_CLOEXEC, number)
     try:
         if ":" in address:
             made.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
         made.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
+        if kind == SOCK_STREAM:
+            made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         made.bind((address, port))
         if kind == SOCK_STREAM:
             made.listen(1)
@@ -49,6 +56,17 @@ def hold(proto: str, address: str, port: int) -> int:
         made.close()
         raise
     return made.detach()
+
+
+def deafen(held: socket) -> None:
+    """Nothing reaches it any more."""
+    held.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
+
+
+def let_hear(held: socket) -> None:
+    """What comes for it reaches it; others may have seen to that before."""
+    with contextlib.suppress(FileNotFoundError):
+        held.setsockopt(SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def holder(proto: str, address: str, port: int) -> tuple[int, str] | None:

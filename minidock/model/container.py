@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minidock.model.network import Attachment
+from minidock.model.network import Attachment, Endpoint
 from minidock.model.process import Bind
 from minidock.model.record import Record
 
@@ -39,6 +39,7 @@ class Container(Record):
     dns_options: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()  # --add-host, as written
     domainname: str = ""
+    uts: str = ""  # host: it has the host's host name, and no UTS namespace of its own
 
     @property
     def short(self) -> str:
@@ -48,6 +49,10 @@ class Container(Record):
     def dns_names(self, attachment: Attachment) -> tuple[str, ...]:
         """What it is called on a network of the user's, its own name first."""
         return tuple(dict.fromkeys((self.name, *attachment.aliases, self.short, self.hostname)))
+
+    def asked_of(self, endpoint: Endpoint) -> Attachment:
+        """What it asks of an endpoint's network: as configured, or as it was connected while it runs."""
+        return next((item for item in self.attachments if item.network == endpoint.network), endpoint.attachment)
 
     @property
     def donor(self) -> str:

@@ -99,5 +99,5 @@ def _execute(pid: int, own: spawn.Streams, watch: Watch) -> NoReturn:
     birth.close_all_but(kept)
     flags = ("-I", "-S", "-E")
     words = ("-c", _START, _HERE, str(pid), kind, str(source), watch.log_path, watch.directory, watch.names,
-             str(watch.channel))
+             str(watch.channel), " ".join(map(str, watch.keep)))
     os.execv(sys.executable, (sys.executable, *flags, *words, *watch.reap))

@@ -40,24 +40,24 @@ def _at(directory: str) -> int:
     return posix.open(directory, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
-def receive(channel: int) -> str:
-    """Do the next errand; what it says if it is not ours to do: `guard RUN`, `unguard`."""
+def receive(channel: int, held: "list[int]") -> str:
+    """Do the next errand, `held` being the sockets we hold; what is not ours to do: `guard RUN`, `unguard`."""
     import _socket
 
     end = _socket.socket(fileno=channel)
     try:
-        text, _, _, _ = end.recvmsg(65536, _socket.CMSG_SPACE(4 * _MOST), _socket.MSG_DONTWAIT)
+        text, ancillary, _, _ = end.recvmsg(65536, _socket.CMSG_SPACE(4 * _MOST), _socket.MSG_DONTWAIT)
     except OSError:
         return ""
     finally:
         end.detach()
     word, _, rest = text.decode().partition(" ")
-    if word == "drop":
-        for number in rest.split():
-            try:
-                posix.close(int(number))
-            except OSError:
-                pass
+    for _, _, packed in ancillary:
+        held += [int.from_bytes(packed[at : at + 4], byteorder) for at in range(0, len(packed), 4)]
+    for number in map(int, rest.split() if word == "drop" else ()):
+        if number in held:
+            held.remove(number)
+            posix.close(number)
     return text.decode() if word in ("guard", "unguard") else ""
 
 

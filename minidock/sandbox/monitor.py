@@ -39,7 +39,7 @@ def copy(source: int, log: int) -> bool:
     return True
 
 
-def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int) -> int:
+def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int, held: "list[int]") -> int:
     """Copy until the container is dead and all it wrote is read; its exit code."""
     pidfd = posix.pidfd_open(pid)
     waiting = poll()
@@ -53,7 +53,7 @@ def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int) 
             if not copy(source, log):
                 waiting.unregister(source)
         elif channel in ready:
-            guard = errand(channel, guard, waiting)
+            guard = errand(channel, held, guard, waiting)
         elif pidfd in ready:
             break
         if guard:
@@ -62,11 +62,11 @@ def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int) 
     return code if code >= 0 else 128 - code
 
 
-def errand(channel: int, guard: "Guard | None", waiting: "poll") -> "Guard | None":
+def errand(channel: int, held: "list[int]", guard: "Guard | None", waiting: "poll") -> "Guard | None":
     """Do what a command wants of us (errands.py); who guards the name server from now on."""
     import errands  # type: ignore[import-not-found]  # by its place, as this file is
 
-    word, _, run_directory = errands.receive(channel).partition(" ")
+    word, _, run_directory = errands.receive(channel, held).partition(" ")
     if word == "guard":
         return guard or guard_of(run_directory)
     if word == "unguard" and guard:
@@ -115,11 +115,11 @@ def leave_word(directory: str, code: int) -> None:
 
 
 def main() -> None:
-    pid, kind, wire, log_path, directory, names, channel, *reap = sys.argv[1:]
+    pid, kind, wire, log_path, directory, names, channel, kept, *reap = sys.argv[1:]
     log = posix.open(log_path, posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_CLOEXEC, 0o640)
     source = receive_terminal(int(wire)) if kind == "terminal" else int(wire)
     guard = guard_of(names) if names else None
-    code = watch(int(pid), source, log, guard, int(channel))
+    code = watch(int(pid), source, log, guard, int(channel), [int(fd) for fd in kept.split()])
     leave_word(directory, code)
     posix.closerange(3, 1 << 30)  # the kept sockets too: their ports are free before the reaper says so
     if reap:

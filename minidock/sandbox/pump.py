@@ -88,9 +88,10 @@ class Inlet:
 class Duties:
     """What a monitor does besides: guard the name server, run errands (errands.py)."""
 
-    def __init__(self, guard: Guard | None = None, channel: int = -1,
+    def __init__(self, guard: Guard | None = None, channel: int = -1, held: list[int] | None = None,
                  guard_of: Callable[[str], Guard | None] = lambda run_directory: None) -> None:
         self.guard, self.channel, self._guard_of = guard, channel, guard_of
+        self._held = [] if held is None else held  # the sockets of its host ports
 
     @property
     def descriptors(self) -> list[int]:
@@ -105,7 +106,7 @@ class Duties:
     def tend(self, ready: list[int]) -> None:
         """After each poll."""
         if self.channel in ready:
-            word, _, run_directory = errands.receive(self.channel).partition(" ")
+            word, _, run_directory = errands.receive(self.channel, self._held).partition(" ")
             if word == "guard":
                 self.guard = self.guard or self._guard_of(run_directory)
             elif word == "unguard" and self.guard:

@@ -86,6 +86,7 @@ CREATE TABLE IF NOT EXISTS names (
     address6  TEXT NOT NULL DEFAULT '',
     UNIQUE (network, container, name)
 );
+CREATE INDEX IF NOT EXISTS name_container ON names (container);
 
 -- Host ports of one family that lead to containers of the other; the helper process carries the bytes (minidock/dns).
 CREATE TABLE IF NOT EXISTS relays (

@@ -116,7 +116,7 @@ def _host_config(con: Container) -> dict[str, Any]:
         "CapDrop": list(con.cap_drop) or None,
         "Dns": list(con.dns), "DnsOptions": list(con.dns_options), "DnsSearch": list(con.dns_search),
         "ExtraHosts": list(con.extra_hosts) or None, "Links": _legacy_links(con),
-        "IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "",
+        "IpcMode": "private", "PidMode": "", "UTSMode": con.uts, "UsernsMode": "",
         "Privileged": con.privileged,
         "PublishAllPorts": con.publish_all,
         "ReadonlyRootfs": False,
@@ -145,7 +145,7 @@ def _config(con: Container) -> dict[str, Any]:
 def _network_settings(con: Container, run: Run | None, endpoints: list[tuple[Endpoint, Network]]) -> dict[str, Any]:
     running = run is not None and run.state == "running"
     attached = {net.id: (end, net) for end, net in endpoints}
-    networks = {net.name: _endpoint(con, end.attachment, end) for end, net in endpoints} if running else \
+    networks = {net.name: _endpoint(con, con.asked_of(end), end) for end, net in endpoints} if running else \
         {item.name: _endpoint(con, item, None) for item in con.attachments if item.network not in attached}
     return {
         "SandboxID": con.id if running and con.netns else "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 
 from minidock.app.context import App
 from minidock.drivers import DRIVERS
@@ -25,8 +25,8 @@ def plan_of(app: App) -> tuple[str, Plan]:
     """The scope and the plan of one endpoint on br0, its default route included."""
     network = app.state.networks.find("br0")
     end = Endpoint("e" * 64, network.id, "c" * 64, SANDBOX, "vethbench", "eth0", "02:00:00:00:00:0a",
-                   "02:00:00:00:00:0b", IPv4Interface("172.28.200.1/16"), network.pools[0].gateway)
-    return end.scope, (*DRIVERS["bridge"].endpoint(network, end, app.facts()), *exits(network, end, app.facts()))
+                   "02:00:00:00:00:0b", IPv4Interface("172.28.200.1/16"), IPv4Address("172.28.0.1"))
+    return end.scope, (*DRIVERS["bridge"].endpoint(network, end, app.facts()), *exits(((network, end),), app.facts()))
 
 
 def main() -> None:

@@ -146,14 +146,17 @@ def test_who_publishes_under_ufw_is_told(beside: Beside) -> None:
     beside.install_ufw()
     host.minidock(*BR0)
     quiet = ("run", "--rm", "--net", "br0", "-p")
-    assert host.minidock(*quiet, "8081:80", "true").stderr == ""  # ufw is there, but not enabled
+    assert "WARNING" not in host.minidock(*quiet, "8081:80", "true").stderr  # ufw is there, but not enabled
     host.shell("ufw --force enable")
-    assert host.minidock(*quiet, "127.0.0.1:8081:80", "true").stderr == ""
+    assert "WARNING" not in host.minidock(*quiet, "127.0.0.1:8081:80", "true").stderr
     told = host.minidock(*WEB).stderr
-    assert told.startswith("WARNING: ufw's rules for incoming packets do not guard 0.0.0.0:8080/tcp: ")
+    assert "0.0.0.0:8080->80/tcp: reached by this host, its neighbours, " in told
+    assert "\nWARNING: ufw's rules for incoming packets do not guard 0.0.0.0:8080/tcp: " in told
     assert until(lambda: arrives(host, 8080), bool)
     typed(host, told, "iptables")
     assert works(host) == (True, False)
+    assert re.search("its neighbours +some +iptables -t filter -A MINIDOCK-USER ! -s 192.0.2.0/24",
+                     host.minidock("port", "web", "--who").stdout)
     host.shell("iptables -F MINIDOCK-USER")
     typed(host, told, "iptables", "192.0.2.0/24", "198.51.100.0/24")
     assert works(host) == (True, True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from minidock.dns import forwarding, keeper, process, tables, trace, wire
+from minidock.dns import bell, forwarding, keeper, process, tables, trace, wire
 from minidock.errors import MinidockError
 from minidock.kernel import netns
 from minidock.probes.tap import Tap, dissected
@@ -80,7 +80,7 @@ def test_changes_are_heard_at_once_and_seen_within_two_seconds(ground: Stage) ->
     ground.container()
     assert ground.dig("+short", "web") == "10.0.0.2\n"
     ground.sql.execute("UPDATE names SET address4 = '10.0.0.9' WHERE container = 'c1'")
-    process.attend(ground.run, "me")
+    assert bell.ring(ground.run, "") == ""
     assert ground.dig("+short", "web") == "10.0.0.9\n"
     ground.name("late", "10.0.0.7", "c7")
     assert until(lambda: ground.dig("+short", "late"), bool, 2) == "10.0.0.7\n"

@@ -12,7 +12,7 @@ import pytest
 from tests.ground import Host, until
 from tests.kernel.aftermath import childless, disagreements, mend, orphanage, tidied
 from tests.kernel.cutter import do
-from tests.kernel.killer import EFFECTS, PAGES, count, killed_at, points
+from tests.kernel.killing import EFFECTS, PAGES, Call, calls, killed_before, points
 from tests.kernel.live_jobs import JOBS, Job, remove
 from tests.kernel.live_stage import NETS, live_picture, settled_live_picture, unlike
 
@@ -40,26 +40,23 @@ def kill_everywhere(host: Host, name: str, most: int) -> int:
     job = JOBS[name]
     do(job.first)
     before = settled_live_picture(host)
-    effects = count(host, EFFECTS, *job.words)
+    found = calls(host, f"{EFFECTS},{PAGES}", *job.words)
     after = settled_live_picture(host)
     assert after != before
-    do(*job.back)
-    pages = count(host, PAGES, *job.words)
     stands = False
-    picked = points(name, effects, pages, most)
-    for calls, number in picked:
+    picked = points(name, found, most)
+    for call in picked:
         if not stands:
             do(*job.back)
             assert (seen := come_to(host, before)) == before, unlike(seen, before)
-        where = f"{name}, killed at call {number} of {calls[:8]}"
-        stands = _one(host, job, calls, number, [before, after], where)
+        stands = _one(host, job, call, [before, after], f"{name}, killed at {call}")
     do(remove)
     return len(picked)
 
 
-def _one(host: Host, job: Job, calls: str, number: int, wanted: list[dict[str, object]], where: str) -> bool:
+def _one(host: Host, job: Job, call: Call, wanted: list[dict[str, object]], where: str) -> bool:
     """Kill once and judge; is all as it was before the command?"""
-    died = killed_at(number, calls, *job.words)
+    died = killed_before(call, *job.words)
     seen = until(lambda: (tidied(), live_picture(host))[1], lambda look: look in wanted, 5)
     assert seen in wanted, f"{where}:\n{unlike(seen, *wanted)}"
     assert died or seen == wanted[1], where

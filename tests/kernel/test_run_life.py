@@ -266,6 +266,6 @@ def test_the_files_of_a_container_go_with_it(br0: Host) -> None:
     """Its directory in RUN."""
     detached(br0, "web", "sleep", "100")
     place = Path(json.loads(br0.minidock("inspect", "web").stdout)[0]["LogPath"]).parent
-    assert sorted(os.listdir(place)) >= ["hostname", "hosts", "log", "resolv.conf"]
+    assert set(os.listdir(place)) >= {"hostname", "hosts", "log", "resolv.conf"}
     br0.minidock("rm", "-f", "web")
     assert not place.exists()
