@@ -125,8 +125,12 @@ def check(attachment: Attachment, network: Network) -> None:
     for text, version in ((attachment.ip, 4), (attachment.ip6, 6)):
         if text:
             _check_address(text, version, network)
+    for text in attachment.aliases:
+        _check_name(text, "alias")
     for text in attachment.link_local:
-        _check_link_local(text)
+        _check_link_local(text, network)
+    if len(set(attachment.link_local)) < len(attachment.link_local):
+        raise BadRequest("a link local IP address is given twice", "give each --link-local-ip once")
     for text in attachment.links:
         _check_link(text)
     _check_options(attachment)
@@ -145,8 +149,14 @@ def _refuse_settings(attachment: Attachment, network: Network) -> None:
                          " undefined behavior", "leave out --link: everything of the host's is there")
 
 
+def _check_name(text: str, what: str) -> None:
+    """One word that can be written into a file and asked for."""
+    if not text or not text.isprintable() or " " in text:
+        raise BadRequest(f"invalid {what}: {text!r}", "one word of letters, digits, hyphens, dots")
+
+
 def _check_mac(mac: str) -> None:
-    if mac and not _MAC.match(mac):
+    if mac and (not _MAC.match(mac) or not set(mac) - set("0:-")):
         raise BadRequest(f"{mac} is not a valid mac address", "write it as 02:42:ac:1c:00:05")
     if mac and int(mac[:2], 16) & 1:
         raise BadRequest(f"{mac} is a multicast mac address", "the first byte must be even: 02:…")
@@ -165,19 +175,23 @@ def _check_address(text: str, version: int, network: Network) -> None:
                          f"choose an {flag} inside {pool.subnet}, the subnet of {network.name}")
 
 
-def _check_link_local(text: str) -> None:
+def _check_link_local(text: str, network: Network) -> None:
     try:
-        good = ip_address(text).is_link_local
+        good = ip_address(text).is_link_local and "%" not in text
     except ValueError:
         good = False
     if not good:
         raise BadRequest(f"invalid link local IP address: {text}", "choose one of 169.254.0.0/16 or fe80::/64")
+    if ":" in text and not network.ipv6:
+        raise BadRequest(f"invalid link local IP address: {text}: network {network.name} has no IPv6",
+                         "make one that has: minidock net create mynet --ipv6")
 
 
 def _check_link(text: str) -> None:
     target, colon, alias = text.partition(":")
     if not target or ":" in alias or bool(colon) != bool(alias):
         raise BadRequest(f"bad format for links: {text}", "write it as --link CONTAINER or --link CONTAINER:ALIAS")
+    _check_name(alias or target, "link")
 
 
 def _check_options(attachment: Attachment) -> None:
@@ -194,15 +208,16 @@ def _check_options(attachment: Attachment) -> None:
 
 
 def _check_ifname(name: str) -> None:
-    if len(name.encode()) > 15:
+    if len(name.encode(errors="replace")) > 15:
         raise BadRequest(f"interface name {name} is too long: numerical result out of range", "at most 15 bytes")
-    if not name or not name.isprintable() or set(name) & set("/ :") or name in (".", "..", "lo"):
-        raise BadRequest(f"{name!r} cannot be the name of an interface", "1 to 15 bytes, no '/', ':' or blank, not lo")
+    if not name or not name.isprintable() or set(name) & set("/ :%") or name in (".", "..", "lo", "all", "default"):
+        raise BadRequest(f"{name!r} cannot be the name of an interface",
+                         "1 to 15 bytes, no '/', ':', '%' or blank; not lo, all or default")
 
 
 def _check_sysctls(text: str) -> None:
     for word in filter(None, (word.strip() for word in text.split(","))):
-        if not re.fullmatch(r"net\.(ipv4|ipv6|mpls)\.\w+\.IFNAME\.\w+=.*", word):
+        if not re.fullmatch(r"net\.(ipv4|ipv6|mpls)\.\w+\.IFNAME\.\w+=[ -~]*", word):
             raise BadRequest(f"unrecognised network interface sysctl '{word}'; represent 'net.X.Y.ethN.Z=V' as"
                              " 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'",
                              "for example: net.ipv4.conf.IFNAME.log_martians=1")

@@ -174,8 +174,9 @@ def _stay(app: App, container: Container, run: Run, end: Endpoint) -> None:
 def disconnect_missing(app: App, network_id: str, name: str) -> None:
     """A stopped container whose network is gone: only its configuration names it."""
     container = app.state.containers.find(name)
-    left = tuple(item for item in container.attachments
-                 if not (item.network.startswith(network_id) or item.name == network_id))
+    gone = [item for item in container.attachments if app.state.networks.get(item.network) is None]
+    left = tuple(item for item in container.attachments if not (
+        item in gone and network_id and (item.network.startswith(network_id) or item.name == network_id)))
     if left == container.attachments:
         raise NotFound(f"network {network_id} not found", "see which there are: minidock net ls")
     _reconfigure(app, container, left)

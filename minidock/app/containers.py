@@ -83,8 +83,22 @@ def _check_names(wanted: Container) -> None:
     for word in wanted.dns:
         if not files.parse(f"nameserver {word}", "").servers:
             raise BadRequest(f"{word} is not an ip address", "--dns takes a name server's address: --dns 192.0.2.53")
+    for word in wanted.dns_search:
+        if word != "." and not _is_domain(word):
+            raise BadRequest(f"{word} is not a valid domain", "as --dns-search example.org; \".\" alone for none")
+    for word in wanted.dns_options:
+        if not word or not word.isprintable() or " " in word:
+            raise BadRequest(f"{word!r} is not a resolver option", "as --dns-option ndots:2; see: man 5 resolv.conf")
     for word in wanted.extra_hosts:
         files.extra_host(word)
+
+
+def _is_domain(text: str) -> bool:
+    """Letters, digits, hyphens inside, underscores, and one letter at least: docker/cli's rule for --dns-search."""
+    labels = text.removesuffix(".").split(".")
+    return any(letter.isalpha() for letter in text) and all(
+        label.isascii() and label.replace("-", "").replace("_", "").isalnum() and label.strip("-") == label
+        for label in labels)
 
 
 def _check_hostname(name: str, what: str) -> None:

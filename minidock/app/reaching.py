@@ -28,7 +28,9 @@ def of(app: App, container: Container) -> tuple[Reach, ...]:
 
 def seen(app: App, container: str = "") -> Scene:
     """Look at the host: its rules (with a container's short id only those that concern it), its addresses."""
-    interfaces, networks = reading.addresses(app.kernel), tuple(app.state.networks.all())
+    ports = {link.name for link in app.kernel.links() if link.master}  # what comes in there comes in by the bridge
+    interfaces = tuple(one for one in reading.addresses(app.kernel) if one[0] not in ports)
+    networks = tuple(app.state.networks.all())
     host = Host(interfaces=interfaces,
                 forwards=frozenset(version for version in BOTH if _on(_FORWARDING[version])),
                 bridged=frozenset(version for version in BOTH if _on(BRIDGE_NETFILTER[version])),

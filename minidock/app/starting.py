@@ -271,15 +271,14 @@ def _tell_process(app: App, container: Container, process: Process) -> None:
 
 def process_of(container: Container, netns: str = "") -> Process:
     """What PID 1 shall be, in its own sandbox or in the one named."""
-    netns = netns or container.netns
+    netns, host_uts = netns or container.netns, bool(container.uts)
     env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
     env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
-    domain = (("kernel.domainname", container.domainname),) if container.domainname else ()
+    domain = {"kernel.domainname": container.domainname} if container.domainname else {}
     return Process(container.argv, tuple(env.items()), container.hostname,
-                   f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
-                   container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
-                   (*domain, *container.sysctls), container.init, container.tty, container.stdin_open,
-                   container.uts == "host")
+                   f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user, container.rootfs,
+                   container.binds, container.cap_add, container.cap_drop, container.privileged,
+                   (*domain.items(), *container.sysctls), container.init, container.tty, container.stdin_open, host_uts)
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:

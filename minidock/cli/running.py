@@ -29,7 +29,8 @@ CONFIGURING = (
     Option(("--link-local-ip",), "link_local", MANY, "One more address, link-local.", "IP"),
     Option(("--link",), "links", MANY, "Another container by a name only this one knows.", "CONTAINER[:ALIAS]"),
     Option(("--mac-address",), "mac", TEXT, "A fixed MAC address.", "MAC"),
-    Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host.", "[[IP:]PORT:]PORT[/PROTO]"),
+    Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host; who reaches it is told on"
+           " standard error.", "[[IP:]PORT:]PORT[/PROTO]"),
     Option(("-P", "--publish-all"), "publish_all", FLAG, "Offer all exposed ports, on host ports of our choice."),
     Option(("--expose",), "expose", MANY, "Ports that -P offers.", "PORT[-PORT][/PROTO]"),
     Option(("--network-alias", "--net-alias"), "aliases", MANY, "More names on the first network.", "NAME"),

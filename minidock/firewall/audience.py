@@ -18,8 +18,9 @@ from minidock.model.record import Record
 
 HOST, NEIGHBOURS, NETWORKS, NETWORK, ITSELF = "host", "neighbours", "networks", "network", "itself"
 YES, NO, PARTLY, SOME, UNKNOWN = "yes", "no", "partly", "some", "unknown"
-# whoever has an address that is routed: link-local ones are not
+# whoever has an address that is routed: a container could not answer a link-local one, a relay on the host can
 _ANYBODY = {4: (span(ip_network("0.0.0.0/0")),), 6: (span(ip_network("2000::/3")), span(ip_network("fc00::/7")))}
+_ON_THE_LINK = span(ip_network("fe80::/10"))
 
 
 class Reach(Record):
@@ -55,7 +56,7 @@ def _askers(scene: Scene, network: Network, binding: PortBinding) -> Iterator[tu
     ours = {net.device for net in scene.networks if net.driver == "bridge"}
     away = [(name, one.ip) for name, one in scene.host.interfaces
             if one.version == version and name not in ours and name != "lo"]
-    home = [ip for _, ip in away if not ip.is_link_local]
+    home = [ip for _, ip in away if binding.relayed or not ip.is_link_local]
     gateway = [one.ip for one in (network.gateway_interface(version),) if one and scene.host.local(one.ip)]
     asked = home or gateway
     loopback = [ip_address("127.0.0.1" if version == 4 else "::1")]
@@ -75,7 +76,7 @@ def _comers(scene: Scene, network: Network, binding: PortBinding,
     there = {name for name, one in scene.host.interfaces if one.version == version}
     others = [(net.device, span(pool.subnet)) for net in scene.networks
               if net.device in there and net.id != network.id and not net.internal and (pool := net.pool(version))]
-    yield NEIGHBOURS, uplinks, _ANYBODY[version]
+    yield NEIGHBOURS, uplinks, _ANYBODY[version] + ((_ON_THE_LINK,) if binding.relayed else ())
     yield NETWORKS, frozenset(device for device, _ in others), tuple(whole for _, whole in others)
     pool = network.pool(version)
     if pool:

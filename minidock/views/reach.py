@@ -18,7 +18,6 @@ from minidock.firewall.audience import (
     Reach,
 )
 from minidock.model.ports import PortBinding, bracketed, span
-from minidock.views.table import table
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ def is_of(one: Reach, asked: str) -> bool:
 
 def whole(reaches: Iterable[Reach]) -> str:
     """The table of `port CONTAINER --who`; what stands above already is not said again."""
+    from minidock.views.table import table  # `run` does without
+
     rows: list[tuple[str, str, str, str]] = []
     port = because = ""
     for one in reaches:

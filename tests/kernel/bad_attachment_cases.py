@@ -12,6 +12,7 @@ RUN = "run --rm --net br0"
 LONG = "run --rm --network name=br0"
 SIX = "net create x --ipv6 --subnet"
 NEW = "net create x --subnet 10.1.0.0/24"
+NOT_UTF8 = b"\xff".decode(errors="surrogateescape")
 END = f"driver-opt={OPT}endpoint."
 
 ATTACHMENTS: dict[str, tuple[int, str | tuple[str, ...]]] = {
@@ -53,6 +54,20 @@ ATTACHMENTS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "link-local-not": (125, f"{RUN} --link-local-ip 10.0.0.9 true"),
     "link-local-word": (125, f"{RUN} --link-local-ip near true"),
     "link-local-multicast": (125, f"{RUN} --link-local-ip 224.0.0.9 true"),
+    "alias-not-utf8": (125, ("run", "--rm", "--net", "br0", "--network-alias", NOT_UTF8, "true")),
+    "alias-empty": (125, ("run", "--rm", "--net", "br0", "--network-alias", "", "true")),
+    "link-not-utf8": (125, ("run", "--rm", "--net", "br0", "--link", NOT_UTF8, "true")),
+    "link-local-twice": (125, f"{RUN} --link-local-ip 169.254.9.9 --link-local-ip 169.254.9.9 true"),
+    "link-local-zone": (125, "run --rm --net six --link-local-ip fe80::5%eth0 true"),
+    "link-local-without-ipv6": (125, f"{RUN} --link-local-ip fe80::5 true"),
+    "mac-zero": (125, f"{RUN} --mac-address 00:00:00:00:00:00 true"),
+    "dns-search-lines": (125, ("run", "--rm", "--net", "br0", "--dns-search", "a\nnameserver 192.0.2.7", "true")),
+    "dns-search-empty": (125, ("run", "--rm", "--net", "br0", "--dns-search", "", "true")),
+    "dns-option-lines": (125, ("run", "--rm", "--net", "br0", "--dns-option", "ndots:1\nsearch x", "true")),
+    "add-host-lines": (125, ("run", "--rm", "--net", "br0", "--add-host", "a\nb:192.0.2.7", "true")),
+    "ifname-template": (125, f"{LONG},{END}ifname=lan%d true"),
+    "ifname-all": (125, f"{LONG},{END}ifname=all true"),
+    "ifname-not-utf8": (125, ("run", "--rm", "--network", f"name=br0,{END}ifname={NOT_UTF8}", "true")),
     "endpoint-option-unknown": (125, f"{LONG},{END}ifnam=lan0 true"),
     "endpoint-option-far": (125, f"{LONG},driver-opt={OPT}colour=red true"),
     "endpoint-option-bare": (125, f"{LONG},driver-opt=ifname=lan0 true"),
@@ -129,6 +144,8 @@ CONNECTING: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "disconnect-not-connected": (4, "net disconnect back web"),
     "disconnect-not-connected-stopped": (4, "net disconnect back old"),
     "disconnect-network-unknown": (3, "net disconnect nosuch web"),
+    "disconnect-network-empty": (3, ("net", "disconnect", "", "web")),
+    "disconnect-network-empty-stopped": (3, ("net", "disconnect", "", "old")),
     "disconnect-container-unknown": (3, "net disconnect br0 nosuch"),
     "disconnect-host": (2, "net disconnect host hosted"),
     "disconnect-sharer": (4, "net disconnect br0 sharer"),
@@ -136,6 +153,7 @@ CONNECTING: dict[str, tuple[int, str | tuple[str, ...]]] = {
 
 FAMILIES: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "subnet6-without-ipv6": (2, "net create x --subnet fd00:1::/64"),
+    "subnet-empty": (2, ("net", "create", "x", "--subnet", "")),
     "subnet6-multicast": (2, f"{SIX} ff05::/64"),
     "subnet6-link-local": (2, f"{SIX} fe80::/10"),
     "subnet6-two": (2, f"{SIX} fd00:1::/64 --subnet fd00:2::/64"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.ground import Host
+from tests.ground import Host, until
 
 WEB = ("run", "-d", "--name", "web", "--net", "br0", "-p", "8080:80", "-p", "127.0.0.1:5353:53/udp")
 
@@ -24,15 +24,17 @@ def web(host: Host, outside: str) -> tuple[Host, str]:
 def test_run_tells_and_port_prints_dockers_lines(web: tuple[Host, str]) -> None:
     host, told = web
     assert told == ("127.0.0.1:5353->53/udp: reached by this host only\n"
-                    "0.0.0.0:8080->80/tcp: reached by this host, its neighbours, all containers\n")
+                    "0.0.0.0:8080->80/tcp: reached by this host, its neighbours, all containers\n"
+                    "[::]:8080->80/tcp: reached by this host, its neighbours\n")
     plain = host.minidock("port", "web")
-    assert (plain.stdout, plain.stderr) == ("53/udp -> 127.0.0.1:5353\n80/tcp -> 0.0.0.0:8080\n", "")
+    assert (plain.stdout, plain.stderr) == (
+        "53/udp -> 127.0.0.1:5353\n80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n", "")
 
 
-def who(host: Host, *words: str) -> dict[str, dict[str, str]]:
-    """`port web … --who` as JSON: each one's answer."""
+def who(host: Host, *words: str, version: int = 4) -> dict[str, dict[str, str]]:
+    """`port web … --who` as JSON: each one's answer in a family."""
     lines = host.minidock("port", "web", *words, "--format", "json").stdout.splitlines()
-    return {row["From"]: row for row in map(json.loads, lines)}
+    return {row["From"]: row for row in map(json.loads, lines) if (":" in row["HostIp"]) == (version == 6)}
 
 
 def test_the_rules_of_others_count(web: tuple[Host, str]) -> None:
@@ -83,3 +85,21 @@ def test_a_native_firewall_is_understood(web: tuple[Host, str]) -> None:
     assert found["host"]["Reached"] == found["networks"]["Reached"] == "yes"
     host.shell("nft insert rule inet fw f ct state new iifname up0 tcp dport 80 accept")
     assert who(host, "80")["neighbours"]["Reached"] == "yes"
+
+
+@pytest.mark.parametrize("address", ["2001:db8:100::2", "fe80::ff:fe00:2%eth0"])
+def test_a_relayed_port_is_for_whom_input_lets_in(web: tuple[Host, str], outside: str, address: str) -> None:
+    """The helper answers at the host's IPv6 addresses for a container that has none; what is said of it is so."""
+    host, _ = web
+    host.minidock("rm", "-f", "web")
+    host.minidock(*WEB, "python3", "-m", "http.server", "80")
+    call = f"ip netns exec {outside} curl -s -m2 -o/dev/null 'http://[{address}]:8080'"
+    here = "curl -s -m2 -o/dev/null 'http://[::1]:8080'"
+    assert until(lambda: host.shell(f"{call} && echo yes", check=False), bool) == "yes\n"
+    assert {name: row["Reached"] for name, row in who(host, "80", version=6).items()} == {
+        "host": "yes", "neighbours": "yes"}
+    host.shell("ip6tables -A INPUT -i up0 -p tcp --dport 8080 -j DROP")
+    assert host.shell(f"{call} && echo yes", check=False) == ""
+    assert host.shell(f"{here} && echo yes", check=False) == "yes\n"
+    assert {name: row["Reached"] for name, row in who(host, "80", version=6).items()} == {
+        "host": "yes", "neighbours": "no"}

@@ -155,16 +155,18 @@ GAME = PortBinding("udp", ip_address("::"), 5000, ip_address("fd00::2"), 53, 3)
 
 def test_a_relayed_port_is_reached_as_input_decides() -> None:
     """From the host's IPv6 address to an IPv4 container no rule leads: a program of ours on the host answers there."""
-    relayed = PortBinding("tcp", ip_address("::"), 8080, CONTAINER, 80)
+    relayed = PortBinding("tcp", ip_address("::"), 8080, CONTAINER, 80, carried=True)
     pool = Pool(ip_network("172.28.0.0/16"), None, ip_address("172.28.0.1"))
     network = Network("0" * 64, "br0", "bridge", "", (pool,), (("com.docker.network.bridge.name", "br0"),))
     end = Endpoint("1" * 64, network.id, "2" * 64, "", "", "", "", "", None, None, (relayed,))
-    host = HOST.but(interfaces=(*HOST.interfaces, ("up0", ip_interface("2001:db8:100::2/64"))))
+    host = HOST.but(interfaces=(*HOST.interfaces, ("up0", ip_interface("fe80::2/64"))))
     closed = Ruleset((("chain", "ip6", "filter", "INPUT", "filter", "1", "0", "ACCEPT"),
                       ("rule", "ip6", "filter", "INPUT", "", "-i up0 -p tcp -m tcp --dport 8080 -j DROP")))
     for rules, reached in ((Ruleset(()), "yes"), (closed, "no")):
         found = {one.who: one.reached for one in reaches(Scene(host, rules, (network,)), network, end)}
         assert found == {"host": "yes", "neighbours": reached}
+    alone = Scene(HOST, Ruleset(()), (network,))  # a host whose only IPv6 address is ::1
+    assert [one.who for one in reaches(alone, network, end)] == ["host"]
 
 
 def told(host: str, *others: str, because: str = "R", binding: PortBinding = WEB) -> list[Reach]:

@@ -96,15 +96,12 @@ def staged(host: Host, mode: str, *options: str) -> Stage:
     """br0 in a gateway mode, with these options, holds web and near, br1 far; web serves at 80 and 81."""
     network(host, "br0", 28, "lab", *modes(mode), *options)
     network(host, "br1", 29, "lab1")
-    # a bridge's link-local address is doubted for up to two seconds (RFC 4862 §5.4), and without one the host asks
-    # nobody for a MAC: the first packet of a stranger's would be lost
-    host.shell("sysctl -qw net.ipv6.conf.lab.accept_dad=0 net.ipv6.conf.lab1.accept_dad=0")
     web = start(host, "web", "br0", sys.executable, "-c", SERVER, "80", "81", flags=PORTS)
     places = {"outside": OUTSIDE, "host": "", "web": web, "near": start(host, "near", "br0"),
               "far": start(host, "far", "br1")}
-    for place in (OUTSIDE, ""):
+    for place in places.values():
         with netns.inside(place):
-            host.shell("sysctl -qw net.ipv4.ping_group_range='0 2147483647'")
+            host.shell("sysctl -qw net.ipv4.ping_group_range='0 0'")
     for subnet, gateway in (("172.28.0.0/16", "198.51.100.2"), ("fd00:28::/64", "2001:db8:100::2")):
         host.shell(f"ip -n {OUTSIDE} route add {subnet} via {gateway}")
     listening = f"ip netns exec {web} ss -Htln 'sport = :80 or sport = :81'"
