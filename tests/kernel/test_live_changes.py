@@ -18,6 +18,7 @@ from tests.kernel.aftermath import disagreements, rows
 from tests.kernel.live_stage import NETS, live_picture, settled_live_picture, unlike
 
 OPEN = ("net", "create", "open", "--ipv6", "-o", "com.docker.network.bridge.gateway_mode_ipv6=routed")
+NO_RELAY = ("-o", "com.docker.network.bridge.ipv6_relay=false")  # nobody carries IPv6 to containers without it
 TWO = ("--net", "name=open,gw-priority=1", "--net", "back", "-p", "8080:80")
 
 
@@ -87,7 +88,8 @@ def test_a_disconnection_that_would_need_a_strangers_port_is_refused(ready: Host
 
 def test_a_connection_that_would_need_a_strangers_port_is_taken_back(ready: Host) -> None:
     """The new network would offer the port on IPv6 too. Control: without the stranger it does."""
-    run(ready, "--net", "br0", "-p", "8080:80")
+    ready.minidock("net", "create", "four", *NO_RELAY)
+    run(ready, "--net", "four", "-p", "8080:80")
     before = settled_live_picture(ready)
     with closing(socket.create_server(("::1", 8080), family=socket.AF_INET6)):
         done = ready.minidock("net", "connect", "back", "web", check=False)
@@ -102,10 +104,11 @@ def test_a_connection_that_would_need_a_strangers_port_is_taken_back(ready: Host
 
 def test_a_port_moves_from_every_address_to_one_and_back(ready: Host) -> None:
     """The next network publishes on 127.0.0.1 only: the monitor lets go of what it holds on every address first."""
-    ready.minidock("net", "create", "near", "-o", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1")
-    run(ready, "--net", "name=br0,gw-priority=1", "--net", "near", "-p", "8080:80")
+    ready.minidock("net", "create", "four", *NO_RELAY)
+    ready.minidock("net", "create", "near", *NO_RELAY, "-o", "com.docker.network.bridge.host_binding_ipv4=127.0.0.1")
+    run(ready, "--net", "name=four,gw-priority=1", "--net", "near", "-p", "8080:80")
     for words, address in ((("disconnect",), "127.0.0.1"), (("connect", "--gw-priority", "1"), "0.0.0.0")):
-        ready.minidock("net", *words, "br0", "web")
+        ready.minidock("net", *words, "four", "web")
         assert ready.minidock("port", "web").stdout == f"80/tcp -> {address}:8080\n"
         assert disagreements(ready) == []
         assert live_picture(ready)["sockets"] == [f"tcp {address}:8080"]
