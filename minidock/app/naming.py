@@ -223,15 +223,28 @@ def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:
     path = f"{app.state.directory(container)}/hosts"
     names = files.both(container.full_hostname)
     own = [f"{one.ip}\t{names}" for _, end in ways for one in end.interfaces]
-    kept = [line for line in _read(path).splitlines() if not line.endswith(f"\t{names}")]
-    _write(path, "\n".join([*kept, *own, ""]))
+    kept = [line for line in _present(path).splitlines() if not line.endswith(f"\t{names}")]
+    _rewrite(path, "\n".join([*kept, *own, ""]))
 
 
 def rewrite_resolv_conf(app: App, container: Container, ways: Ways) -> None:
     """What it is to be now, unless somebody has edited it."""
     path, conf = f"{app.state.directory(container)}/resolv.conf", _resolver_conf(container)
-    if _read(path) in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
-        _write(path, resolv_conf(container, ways))
+    if _present(path) in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
+        _rewrite(path, resolv_conf(container, ways))
+
+
+def _present(path: str) -> str:
+    """A file's text; that of its draft, if a killed command left one."""
+    return _read(f"{path}.draft") or _read(path)
+
+
+def _rewrite(path: str, text: str) -> None:
+    """Write a file in place, for containers have it mounted; a draft beside it tells all of it meanwhile."""
+    _write(f"{path}.new", text)
+    os.rename(f"{path}.new", f"{path}.draft")
+    _write(path, text)
+    os.unlink(f"{path}.draft")
 
 
 def _resolver_conf(container: Container) -> ResolvConf:

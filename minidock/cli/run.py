@@ -26,7 +26,7 @@ def _option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
     return click.option(*option.flags, option.name, multiple=option.kind == MANY, metavar=option.metavar or None,
                         default=None if option.kind == MANY else option.default, help=option.help,
                         show_default=bool(option.default),
-                        shell_complete=completing.modes if option.name == "network" else None)
+                        shell_complete=completing.modes if option.name == "networks" else None)
 
 
 def _configuring(command: Callable[..., Any]) -> Callable[..., Any]:

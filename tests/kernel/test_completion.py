@@ -60,7 +60,7 @@ def offered(host: Host, line: str) -> list[str]:
     ("minidock run --net ", ["br0", "br10", "bridge", "host", "none", "shop"]),
     ("minidock run --rm --network=s", ["shop"]),
     ("minidock create --init --net s", ["shop"]),
-    ("minidock run --net br0 --dns", ["--dns", "--dns-search", "--dns-option"]),
+    ("minidock run --net br0 --dns", ["--dns", "--dns-search", "--dns-option", "--dns-opt"]),
     ("minidock run --name web sleep ", []),
     ("minidock net pru", ["prune"]),
     ("minidock ev", ["events"]),

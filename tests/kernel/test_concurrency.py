@@ -134,7 +134,7 @@ def test_of_fifty_with_one_host_port_exactly_one_wins(host: Host) -> None:
     told = "Bind for 0.0.0.0:8080 failed: port is already allocated by container"
     holders = (f"{told} {row['Names']}\n", f"{told} {row['ID']}\n")  # by id, if its row is not written yet
     assert [one.err for one in ended if one.code and not any(text in one.err for text in holders)] == []
-    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080"]
+    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080", "tcp [::]:8080"]
     host.minidock("rm", "-f", row["Names"])
     nothing_left(host, before)
 
@@ -147,7 +147,7 @@ def test_many_that_leave_the_port_to_us_get_one_each(host: Host) -> None:
     assert [one.code for one in ended] == [0] * 10, [one.err for one in ended]
     found = [host.minidock("port", one.out.strip(), "80").stdout for one in ended]
     first = int(host.shell("cut -f1 /proc/sys/net/ipv4/ip_local_port_range"))
-    assert sorted(found) == [f"0.0.0.0:{port}\n" for port in range(first, first + 10)]
+    assert sorted(found) == [f"0.0.0.0:{port}\n[::]:{port}\n" for port in range(first, first + 10)]
     host.minidock("rm", "-f", *(one.out.strip() for one in ended))
     nothing_left(host, before)
 

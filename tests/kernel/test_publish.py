@@ -9,12 +9,13 @@ import pytest
 
 from tests.ground import COMMAND, Host
 
+NO_RELAY = ("-o", "com.docker.network.bridge.ipv6_relay=false")  # tests/wire/test_relay_ports.py has IPv6
 OPTION = "com.docker.network.bridge."
 
 
 @pytest.fixture
 def br0(host: Host) -> Host:
-    host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16")
+    host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16", *NO_RELAY)
     return host
 
 
@@ -75,7 +76,7 @@ def test_inspect(br0: Host) -> None:
 
 
 def test_routed_ports_are_opened_but_nowhere_on_the_host(host: Host) -> None:
-    host.minidock("net", "create", "br0", "-o", f"{OPTION}gateway_mode_ipv4=routed")
+    host.minidock("net", "create", "br0", "-o", f"{OPTION}gateway_mode_ipv4=routed", *NO_RELAY)
     run(host, "one", "--net br0 -p 8080:80")
     run(host, "two", "--net br0 -p 8080:80")  # no host port, no clash
     assert inspected(host, "one")["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "", "HostPort": ""}]}

@@ -85,10 +85,10 @@ def test_it_brings_back(ready: Host, what: str) -> None:
 
 def test_a_policy_is_put_back_without_touching_a_rule(ready: Host) -> None:
     """Not even a handle."""
-    rules = ready.shell("nft -a list ruleset")
+    rules = ready.shell("nft -sa list ruleset")
     ready.shell("iptables -P FORWARD ACCEPT")
     assert ready.minidock("system", "repair").stdout == "policy DROP of iptables FORWARD: was changed: set again\n"
-    assert ready.shell("nft -a list ruleset") == rules
+    assert ready.shell("nft -sa list ruleset") == rules
 
 
 def test_after_ip6tables_restore_of_a_foreign_ruleset(ready: Host) -> None:

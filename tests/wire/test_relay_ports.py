@@ -78,6 +78,16 @@ def test_a_container_with_ipv6_keeps_who_asks_but_for_loopback(six: Host, proto:
     assert ask("", "::1", proto) == "fd00:28::1"
 
 
+def test_what_docker_shows_is_shown(six: Host) -> None:
+    """Both families, in port, ps and inspect."""
+    serve(six, "--subnet", "172.28.0.0/16")
+    assert six.minidock("port", "web", "80").stdout == "0.0.0.0:8080\n[::]:8080\n"
+    shown = six.minidock("ps", "--format", "{{.Ports}}").stdout
+    assert shown == "0.0.0.0:5353->53/udp, [::]:5353->53/udp, 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp\n"
+    ports = six.minidock("inspect", "web", "-f", "{{json .NetworkSettings.Ports}}").stdout
+    assert '"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"}]' in ports
+
+
 def test_switched_off(six: Host) -> None:
     """No relay, no socket on [::], and ::1 leads nowhere; IPv4 still does (the control)."""
     serve(six, "--subnet", "172.28.0.0/16", "-o", OPTION)
