@@ -27,17 +27,18 @@ _LACKING = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO)
 
 Witness = Callable[[str, KernelObject, bool], None]  # scope, object, made (True) or unmade (False)
-Removing = Callable[[], contextlib.AbstractContextManager[None]]  # held from the intent to remove until it is done
+Held = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class Engine:
     """Brings plans into the kernel and out of it again."""
 
     def __init__(self, kernel: Kernel, journal: Journal, witness: Witness | None = None,
-                 removing: Removing = contextlib.nullcontext) -> None:
+                 removing: Held = contextlib.nullcontext, ordering: Held = contextlib.nullcontext) -> None:
         self.kernel = kernel
         self.journal = journal
-        self._removing = removing
+        self._removing = removing  # held from the intent to remove until it is done
+        self._ordering = ordering  # held while what has an order is made
         self._witness: Witness = witness or (lambda scope, made, up: None)
 
     def build(self, scope: str, plan: Plan) -> None:
@@ -58,23 +59,21 @@ class Engine:
     def amend(self, scope: str, plan: Plan) -> None:
         """Make a scope hold what the plan says, touching only what differs; on any failure nothing is left of it.
 
-        What can stand beside its successor (rules) goes after that is there: nobody sees a gap.
+        What can take another's place in one step (rules) does: nobody sees a gap.
         """
-        if not self.journal.has(scope):
+        if not self.journal.is_built(scope):
+            self.raze(scope)  # what a failure left of it
             self.build(scope, plan)
             return
-        entries = self.journal.entries(scope)
-        old = [entry for entry in reversed(entries) if entry.object not in plan]
-        present = [entry.object for entry in entries]
-        if not old and all(item in present for item in plan):
+        first, makes, last = differing(self.journal.entries(scope), plan)
+        if not (first or makes or last):
             return
-        self.journal.reopen(scope)
         try:
-            self._drop([entry for entry in old if not entry.object.doubles])
-            for item in plan:
-                if item not in present:
-                    self._make(scope, item)
-            self._drop([entry for entry in old if entry.object.doubles])
+            self.journal.reopen(scope)
+            self._drop(first)
+            for item, older in makes:
+                self._make(scope, item, older)
+            self._drop(last)
             self.kernel.settle()
             self.journal.built(scope)
         except BaseException:
@@ -90,17 +89,29 @@ class Engine:
                                 "run: minidock system repair")
             self.journal.forget(entry.row)
 
-    def _make(self, scope: str, item: KernelObject) -> None:
+    def _make(self, scope: str, item: KernelObject, older: Entry | None = None) -> None:
+        """Make it, or put it in the place of an older one."""
         row = self.journal.intend(scope, item)  # durable before the effect
         try:
-            memo: Any = item.create(self.kernel)
+            memo = self._create(scope, item.renew if older else item.create, item.ordered)
         except (OSError, MinidockError) as error:
             # A refusal is proof that nothing was made; deleting by name now could hit somebody else's object.
             self.journal.forget(row)
             raise _explained(item, error) from error
         if memo is not None:
             self.journal.note(row, memo)
+        if older:
+            self.journal.forget(older.row)
+            self._witness(scope, older.object, False)
         self._witness(scope, item, True)
+
+    def _create(self, scope: str, create: Callable[[Kernel], Any], ordered: bool) -> Any:
+        """Where order counts (rules), the journal's is the kernel's: no other scope comes between the two."""
+        if not ordered:
+            return create(self.kernel)
+        with self._ordering():
+            self.journal.newest(scope)
+            return create(self.kernel)
 
     def raze(self, scope: str) -> None:
         """Delete the objects of a scope and its children, newest first; already gone counts as deleted.
@@ -155,6 +166,20 @@ class Engine:
         if memo is not None:
             self.journal.note(entry.row, memo)
         self._witness(entry.scope, entry.object, True)
+
+
+def differing(entries: list[Entry],
+              plan: Plan) -> tuple[list[Entry], list[tuple[KernelObject, Entry | None]], list[Entry]]:
+    """From these objects to that plan: what goes first; what is made, each with the one whose place it takes; what
+    goes last."""
+    present = [entry.object for entry in entries]
+    old = [entry for entry in reversed(entries) if entry.object not in plan]
+    makes = [(item, next((entry for entry in old if item.renews(entry.object)), None))
+             for item in plan if item not in present]
+    renewed = [older for _, older in makes]
+    going = [entry for entry in old if entry not in renewed]
+    return ([entry for entry in going if not entry.object.doubles], makes,
+            [entry for entry in going if entry.object.doubles])
 
 
 def _explained(item: KernelObject, error: OSError | MinidockError) -> MinidockError:

@@ -67,7 +67,7 @@ def _parse_prefix(text: str, label: str) -> Subnet:
     example = _EXAMPLES[6 if ":" in text else 4][0]
     if not slash:
         raise BadRequest(f'netip.ParsePrefix("{text}"): no \'/\'', f"write it as CIDR: {text}/{example[-2:]}"
-                         if ":" in text else f"write it as CIDR: {text}/24")
+                         if ":" in text else f"write it as CIDR: {text or '10.1.0.0'}/24")
     wrong = _fault(address, length)
     if wrong:
         raise BadRequest(f'netip.ParsePrefix("{text}"): {wrong}', f"write it as CIDR: {example}")

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from minidock.app.context import in_user_namespace
 from minidock.kernel import netns, syscalls
 from tests import beside, lanes
 from tests.ground import Host
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes says something of the machine only
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,12 +59,14 @@ class Host:
         kernel.route().request(rtnl.NEWLINK, CREATE | EXCL, body)
         os.close(there)
         for where, dev, text in (("", "up0", "198.51.100.2/24"), (OUTSIDE, "eth0", "198.51.100.1/24"),
-                                 (OUTSIDE, "lo", "203.0.113.10/32")):
+                                 (OUTSIDE, "lo", "203.0.113.10/32"), ("", "up0", "2001:db8:100::2/64"),
+                                 (OUTSIDE, "eth0", "2001:db8:100::1/64"), (OUTSIDE, "lo", "2001:db8:203::10/128")):
             index = kernel.index(where, dev)
             kernel.route(where).request(rtnl.NEWLINK, 0, rtnl.link(index, up=True))
             kernel.route(where).request(rtnl.NEWADDR, CREATE | EXCL, rtnl.address(index, ip_interface(text)))
-        route = rtnl.route(ip_network("0.0.0.0/0"), ip_interface("198.51.100.1/24").ip, kernel.index("", "up0"), 4)
-        kernel.route().request(rtnl.NEWROUTE, CREATE | EXCL, route)
+        for everything, gateway in (("0.0.0.0/0", "198.51.100.1"), ("::/0", "2001:db8:100::1")):
+            route = rtnl.route(ip_network(everything), ip_address(gateway), kernel.index("", "up0"), 4)
+            kernel.route().request(rtnl.NEWROUTE, CREATE | EXCL, route)
         kernel.close()
         return OUTSIDE
 

@@ -23,8 +23,8 @@ _LONG = re.compile(r"\w+=\w+")
 _ONE = {"ip": "ip", "ip6": "ip6", "mac-address": "mac"}
 _MANY = {"alias": "aliases", "link-local-ip": "link_local"}
 _FLAGS = {"ip": ("--ip", "IPv4 address"), "ip6": ("--ip6", "IPv6 address"), "mac": ("--mac-address", "MAC address"),
-          "aliases": ("--network-alias", "network aliases"), "links": ("--link", "links"),
-          "link_local": ("--link-local-ip", "link-local addresses")}
+          "aliases": ("--network-alias", "alias"), "links": ("--link", "links"),
+          "link_local": ("--link-local-ip", "link-local IP addresses")}
 
 
 def parse(words: Sequence[str], flags: Attachment) -> tuple[Attachment, ...]:
@@ -50,12 +50,10 @@ def _user_defined(name: str) -> bool:
 
 
 def _parse_one(word: str) -> Attachment:
-    if not _LONG.search(word) or word.startswith("container:"):
+    if word and (not _LONG.search(word) or word.startswith("container:")):
         return Attachment("", word)
-    import csv  # rarely: values with commas are quoted as in RFC 4180
-
     given: dict[str, list[str]] = {}
-    for field in next(csv.reader([word])):
+    for field in _fields(word):
         key, equals, value = field.partition("=")
         key = key.strip().lower()
         if not equals:
@@ -69,6 +67,17 @@ def _parse_one(word: str) -> Attachment:
     return _record(given)
 
 
+def _fields(word: str) -> list[str]:
+    """One record of comma separated values, quoted as in RFC 4180."""
+    import csv  # rarely used
+
+    try:
+        return next(csv.reader([word], strict=True), [])
+    except csv.Error as error:
+        raise BadRequest(f"invalid network record {word}: {error}", 'quote a value with commas whole: "alias=a,b"'
+                         ) from error
+
+
 def _record(given: dict[str, list[str]]) -> Attachment:
     found = Attachment("", given["name"][-1], gw_priority=priority(given.get("gw-priority", ["0"])[-1]),
                        options=driver_options(given.get("driver-opt", ())))
@@ -78,11 +87,10 @@ def _record(given: dict[str, list[str]]) -> Attachment:
 
 def priority(text: str) -> int:
     """A --gw-priority."""
-    try:
-        return int(text)
-    except ValueError as error:
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         raise BadRequest(f'invalid gw-priority ({text}): strconv.Atoi: parsing "{text}": invalid syntax',
-                         "a number; the highest wins, 0 is usual") from error
+                         "a number; the highest wins, 0 is usual")
+    return int(text)
 
 
 def driver_options(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -120,8 +128,14 @@ def check(attachment: Attachment, network: Network) -> None:
     for text, version in ((attachment.ip, 4), (attachment.ip6, 6)):
         if text:
             _check_address(text, version, network)
+    for text in attachment.aliases:
+        _check_name(text, "alias")
     for text in attachment.link_local:
-        _check_link_local(text)
+        _check_link_local(text, network)
+    if len(set(attachment.link_local)) < len(attachment.link_local):
+        raise BadRequest("a link local IP address is given twice", "give each --link-local-ip once")
+    for text in attachment.links:
+        _check_link(text)
     _check_options(attachment)
 
 
@@ -138,8 +152,14 @@ def _refuse_settings(attachment: Attachment, network: Network) -> None:
                          " undefined behavior", "leave out --link: everything of the host's is there")
 
 
+def _check_name(text: str, what: str) -> None:
+    """One word that can be written into a file and asked for."""
+    if not text or not text.isprintable() or " " in text:
+        raise BadRequest(f"invalid {what}: {text!r}", "one word of letters, digits, hyphens, dots")
+
+
 def _check_mac(mac: str) -> None:
-    if mac and not _MAC.match(mac):
+    if mac and (not _MAC.match(mac) or not set(mac) - set("0:-")):
         raise BadRequest(f"{mac} is not a valid mac address", "write it as 02:42:ac:1c:00:05")
     if mac and int(mac[:2], 16) & 1:
         raise BadRequest(f"{mac} is a multicast mac address", "the first byte must be even: 02:…")
@@ -158,33 +178,49 @@ def _check_address(text: str, version: int, network: Network) -> None:
                          f"choose an {flag} inside {' or '.join(map(str, subnets))}, the subnet of {network.name}")
 
 
-def _check_link_local(text: str) -> None:
+def _check_link_local(text: str, network: Network) -> None:
     try:
-        good = ip_address(text).is_link_local
+        good = ip_address(text).is_link_local and "%" not in text
     except ValueError:
         good = False
     if not good:
         raise BadRequest(f"invalid link local IP address: {text}", "choose one of 169.254.0.0/16 or fe80::/64")
+    if ":" in text and not network.ipv6:
+        raise BadRequest(f"invalid link local IP address: {text}: network {network.name} has no IPv6",
+                         "make one that has: minidock net create mynet --ipv6")
+
+
+def _check_link(text: str) -> None:
+    target, colon, alias = text.partition(":")
+    if not target or ":" in alias or bool(colon) != bool(alias):
+        raise BadRequest(f"bad format for links: {text}", "write it as --link CONTAINER or --link CONTAINER:ALIAS")
+    _check_name(alias or target, "link")
 
 
 def _check_options(attachment: Attachment) -> None:
     for key, value in attachment.options:
         short = key.removeprefix(OPTION_PREFIX)
         if short not in ENDPOINT_OPTIONS or short == key:
-            raise BadRequest(f"unknown driver option {key} of an endpoint", "known are: "
-                             + ", ".join(OPTION_PREFIX + name for name in ENDPOINT_OPTIONS))
+            from minidock.app.options import nearest
+
+            close = nearest(short.rpartition(".")[2], [name.partition(".")[2] for name in ENDPOINT_OPTIONS])
+            raise BadRequest(f"unknown driver option {key} of an endpoint", f"did you mean {OPTION_PREFIX}endpoint."
+                             f"{close[0]}?" if close else
+                             "known are: " + ", ".join(OPTION_PREFIX + name for name in ENDPOINT_OPTIONS))
         (_check_ifname if short == "endpoint.ifname" else _check_sysctls)(value)
 
 
 def _check_ifname(name: str) -> None:
-    if not 0 < len(name.encode()) <= 15 or set(name) & set("/ \t\n:") or name in (".", "..", "lo"):
-        raise BadRequest(f"{name!r} is not an interface name: numerical result out of range",
-                         "1 to 15 bytes, no '/', ':' or blank, not lo")
+    if len(name.encode(errors="replace")) > 15:
+        raise BadRequest(f"interface name {name} is too long: numerical result out of range", "at most 15 bytes")
+    if not name or not name.isprintable() or set(name) & set("/ :%") or name in (".", "..", "lo", "all", "default"):
+        raise BadRequest(f"{name!r} cannot be the name of an interface",
+                         "1 to 15 bytes, no '/', ':', '%' or blank; not lo, all or default")
 
 
 def _check_sysctls(text: str) -> None:
     for word in filter(None, (word.strip() for word in text.split(","))):
-        if not re.fullmatch(r"net\.(ipv4|ipv6|mpls)\.\w+\.IFNAME\.\w+=.*", word):
+        if not re.fullmatch(r"net\.(ipv4|ipv6|mpls)\.\w+\.IFNAME\.\w+=[ -~]*", word):
             raise BadRequest(f"unrecognised network interface sysctl '{word}'; represent 'net.X.Y.ethN.Z=V' as"
                              " 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'",
                              "for example: net.ipv4.conf.IFNAME.log_martians=1")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from minidock.app import attaching, leasing, naming, networks, settling, starting
+from collections.abc import Sequence
+
+from minidock.app import attaching, events, leasing, naming, networks, settling, starting
 from minidock.app.context import App
-from minidock.errors import BadRequest, Conflict, NotFound
+from minidock.errors import BadRequest, Conflict, MinidockError, NotFound
 from minidock.model.container import Container, Run
 from minidock.model.network import Attachment, Endpoint, Network
 
@@ -51,7 +53,9 @@ def _reconfigure(app: App, container: Container, attachments: tuple[Attachment, 
 def _connect_running(app: App, container: Container, run: Run, network: Network, wanted: Attachment) -> None:
     end = _entered(app, container, network, wanted)
     if app.dry:
-        starting.attach(app, network, end, app.facts())
+        if end.interfaces:
+            starting.attach(app, network, end, app.facts())
+        _lead_to_names(app, container, network, end)
         settling.rehearse(app, container, ((network, end),))
         return
     try:
@@ -66,6 +70,7 @@ def _connect_running(app: App, container: Container, run: Run, network: Network,
             app.state.runs.turn(end, "leaving")
         settling.settle(app, container, run)
         raise
+    events.network(app, "connect", network, container=container.id)
 
 
 def _entered(app: App, container: Container, network: Network, wanted: Attachment) -> Endpoint:
@@ -75,7 +80,7 @@ def _entered(app: App, container: Container, network: Network, wanted: Attachmen
         if any(one.network == network.id for one in present):
             raise Conflict(f"endpoint with name {container.name} already exists in network {network.name}",
                            f"it is connected already: minidock inspect {container.name}")
-        attaching.check_ifnames([*(one.attachment for one in present), wanted])
+        _refuse_ifname(wanted.option("endpoint.ifname"), present)
         last = app.state.containers.end_of(container)
         end = leasing.endpoint(app, container, network, wanted, last.starts if last else 1,
                                [one.guest_ifname for one in present])
@@ -85,14 +90,28 @@ def _entered(app: App, container: Container, network: Network, wanted: Attachmen
     return end
 
 
+def _refuse_ifname(name: str, present: Sequence[Endpoint]) -> None:
+    """No two interfaces of a sandbox have one name."""
+    for one in present:
+        if one.guest_ifname == name:
+            raise Conflict(f"interface name {name} is in use: it leads to network {one.attachment.name}",
+                           "choose another, or leave the choice to minidock")
+
+
 def _serve_names(app: App, container: Container, run: Run, network: Network, end: Endpoint) -> None:
     """On its first network with names a container gets its name server."""
+    port = _lead_to_names(app, container, network, end)
+    if port:
+        with app.state.running.transaction():
+            naming.write_rows(app, container, ((network, end),), run, port)
+
+
+def _lead_to_names(app: App, container: Container, network: Network, end: Endpoint) -> int:
+    """The rules in its sandbox that lead to the server; its port, or 0 if it has one already or needs none."""
     if app.state.names.served(container.id) or not naming.named(network):
-        return
+        return 0
     app.engine.raze(f"{container.scope}/names")  # a killed command's
-    port = naming.prepare(app, container, ((network, end),))
-    with app.state.running.transaction():
-        naming.write_rows(app, container, ((network, end),), run, port)
+    return naming.prepare(app, container, ((network, end),))
 
 
 def disconnect(app: App, reference: str, name: str, force: bool = False) -> None:
@@ -129,20 +148,35 @@ def _disconnect_running(app: App, container: Container, run: Run, network: Netwo
     if not found:
         raise _not_connected(container, f"network {network.name}")
     if app.dry:
-        app.engine.raze(found[0].scope)
         settling.rehearse(app, container, (), without=found[0])
+        app.engine.raze(found[0].scope)
         return
     with app.state.running.transaction():
         app.state.runs.turn(found[0], "leaving")
         app.state.runs.unsettle(container.id)
+    try:
+        settling.settle(app, container, run)
+    except MinidockError:
+        _stay(app, container, run, found[0])
+        raise
+    events.network(app, "disconnect", network, container=container.id)
+
+
+def _stay(app: App, container: Container, run: Run, end: Endpoint) -> None:
+    """It cannot leave: another network would have to offer its ports, and somebody has one of them there."""
+    if not app.state.journal.is_built(end.scope):
+        return
+    with app.state.running.transaction():
+        app.state.runs.turn(end, "up")
     settling.settle(app, container, run)
 
 
 def disconnect_missing(app: App, network_id: str, name: str) -> None:
     """A stopped container whose network is gone: only its configuration names it."""
     container = app.state.containers.find(name)
-    left = tuple(item for item in container.attachments
-                 if not (item.network.startswith(network_id) or item.name == network_id))
+    gone = [item for item in container.attachments if app.state.networks.get(item.network) is None]
+    left = tuple(item for item in container.attachments if not (
+        item in gone and network_id and (item.network.startswith(network_id) or item.name == network_id)))
     if left == container.attachments:
         raise NotFound(f"network {network_id} not found", "see which there are: minidock net ls")
     _reconfigure(app, container, left)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
-from minidock.app import attaching, identity, leasing
+from minidock.app import attaching, events, identity, leasing
 from minidock.app.context import App, now
 from minidock.dns import files
 from minidock.errors import BadRequest, CannotRun, Conflict, NotFound
@@ -30,7 +30,7 @@ def configured(app: App, wanted: Container) -> Container:
     name = wanted.name or identity.container_name(lambda name: bool(app.state.containers.holder(name)))
     container_id = identity.new_id(f"container/{name}", lambda found: app.state.containers.get(found) is not None)
     own_host = os.uname().nodename
-    hostname = wanted.hostname or (own_host if wanted.network_mode == "host" else container_id[:12])
+    hostname = wanted.hostname or (own_host if "host" in (wanted.network_mode, wanted.uts) else container_id[:12])
     container = wanted.but(id=container_id, name=name, created=now(), hostname=hostname)
     app.state.containers.refuse_taken_name(name)
     return container
@@ -63,7 +63,7 @@ def check_name(name: str) -> None:
 
 def _check(wanted: Container) -> None:
     check_name(wanted.name)
-    _check_hostname(wanted.hostname)
+    _check_names(wanted)
     check_directory(wanted.cwd)
     for key, value in wanted.sysctls:
         _check_sysctl(key, value, wanted.network_mode)
@@ -71,23 +71,42 @@ def _check(wanted: Container) -> None:
     if wanted.rootfs and not os.path.isdir(wanted.rootfs):
         raise CannotRun(f"rootfs {wanted.rootfs}: no such directory", "make one: debootstrap bookworm DIR")
     _check_binds(wanted.binds)
-    _check_names(wanted)
 
 
 def _check_names(wanted: Container) -> None:
+    if wanted.uts not in ("", "host"):
+        raise BadRequest(f"invalid UTS mode: {wanted.uts}", "--uts host shares the host's; leave it out for its own")
+    for name, what in ((wanted.hostname, "hostname"), (wanted.domainname, "domainname")):
+        if name and wanted.uts:
+            raise BadRequest(f"conflicting options: {what} and the UTS mode", f"leave out --{what}, or --uts host")
+        _check_hostname(name, what)
     for word in wanted.dns:
         if not files.parse(f"nameserver {word}", "").servers:
             raise BadRequest(f"{word} is not an ip address", "--dns takes a name server's address: --dns 192.0.2.53")
+    for word in wanted.dns_search:
+        if word != "." and not _is_domain(word):
+            raise BadRequest(f"{word} is not a valid domain", "as --dns-search example.org; \".\" alone for none")
+    for word in wanted.dns_options:
+        if not word or not word.isprintable() or " " in word:
+            raise BadRequest(f"{word!r} is not a resolver option", "as --dns-option ndots:2; see: man 5 resolv.conf")
     for word in wanted.extra_hosts:
         files.extra_host(word)
 
 
-def _check_hostname(name: str) -> None:
+def _is_domain(text: str) -> bool:
+    """Letters, digits, hyphens inside, underscores, and one letter at least: docker/cli's rule for --dns-search."""
+    labels = text.removesuffix(".").split(".")
+    return any(letter.isalpha() for letter in text) and all(
+        label.isascii() and label.replace("-", "").replace("_", "").isalnum() and label.strip("-") == label
+        for label in labels)
+
+
+def _check_hostname(name: str, what: str) -> None:
     """Not longer than the kernel's 64 bytes (man 2 sethostname), and no lines of its own in /etc/hosts."""
     if len(os.fsencode(name)) > 64:
-        raise BadRequest(f"hostname {name[:20]}… is longer than 64 bytes", "give a shorter --hostname")
+        raise BadRequest(f"{what} {name[:20]}… is longer than 64 bytes", f"give a shorter --{what}")
     if not name.isprintable():
-        raise BadRequest(f"invalid hostname: {name!r} holds a character that cannot be printed",
+        raise BadRequest(f"invalid {what}: {name!r} holds a character that cannot be printed",
                          "use letters, digits and hyphens")
 
 
@@ -172,6 +191,7 @@ def create(app: App, wanted: Container) -> Container:
         if not app.dry:
             with app.state.adding():
                 app.state.containers.add(container)
+            events.container(app, "create", container)
 
     return with_free_name(app, wanted, keep)
 
@@ -203,6 +223,7 @@ def rename(app: App, reference: str, name: str) -> None:
             from minidock.app import naming  # only some containers have a name server
 
             naming.rename(app, container, name)
+        events.container(app, "rename", container.but(name=name), oldName=f"/{container.name}")
 
 
 def env_from_file(path: str) -> list[str]:

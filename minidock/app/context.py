@@ -25,7 +25,7 @@ class App:
         self.story = Story()
         self.dry = dry
         self.engine = (Rehearsal if dry else Engine)(self.kernel, self.state.journal, self.story.tell,
-                                                     self.state.removing)
+                                                     self.state.removing, self.state.ordering)
 
     def facts(self) -> Facts:
         """Look at the host once."""

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from minidock.app import events
 from minidock.app.context import App, now
 from minidock.app.story import departing
 from minidock.errors import BadRequest, Conflict
@@ -45,18 +46,20 @@ def _finish(app: App, container_id: str, run: Run, code: int | None) -> None:
     never_ran = app.state.runs.is_fresh(container_id)
     if container and not never_ran:
         _record_end(app, container, run, code)
-    served = app.state.names.served(container_id) or app.state.relays.served(container_id)
+    tell_parting = events.parting(app, container, run)
+    served, carried = app.state.names.served(container_id), app.state.relays.served(container_id)
     app.state.runs.stopping(container_id)
-    if served:
-        from minidock.dns import bell  # only some containers have a name server
+    if served or carried:
+        from minidock.app import naming  # only some containers have a name server
 
-        bell.nudge(app.state.run)
+        naming.tell_server(app, wait=carried)  # a port it carries is free when it has let go
     app.engine.raze(f"container/{container_id[:12]}")
     if container is None:
         _forget_files(app, container_id[:12])
     elif never_ran or container.auto_remove:
         forget(app, container)
     app.state.runs.over(container_id)
+    tell_parting()
 
 
 def _record_end(app: App, container: Container, run: Run, code: int | None) -> None:
@@ -86,9 +89,10 @@ def _tell_waiters(app: App, container: Container, code: int) -> None:
 
 
 def forget(app: App, container: Container) -> None:
-    """Remove a container's row and files; nothing of it is in the kernel any more."""
+    """Remove a container's files and row, in this order: while there is a row, somebody comes back for the files."""
+    discard(f"{app.state.run}/containers/{container.short}")
     app.state.containers.remove(container)
-    _forget_files(app, container.short)
+    app.state.unlock_files("container", container.short)
 
 
 def _forget_files(app: App, short: str) -> None:
@@ -113,11 +117,17 @@ def stop(app: App, container: Container, grace_seconds: float | None) -> None:
     _tell_end(app, container)
     if app.dry:
         return
-    signal_process(run.pid, run.pid_started, signal.SIGTERM)
+    _kill(app, container, run, signal.SIGTERM)
     if not _ends_within(container, run, grace_seconds):
-        signal_process(run.pid, run.pid_started, signal.SIGKILL)
+        _kill(app, container, run, signal.SIGKILL)
         wait_gone(run.pid, run.pid_started, 10)
     settle(app, container, run)
+    events.container(app, "stop", container)
+
+
+def _kill(app: App, container: Container, run: Run, signum: int) -> None:
+    if signal_process(run.pid, run.pid_started, signum):
+        events.container(app, "kill", container, signal=str(int(signum)))
 
 
 def _ends_within(container: Container, run: Run, grace_seconds: float | None) -> bool:
@@ -156,7 +166,7 @@ def kill(app: App, container: Container, signum: int) -> None:
                        f"start it first: minidock start {container.name}")
     if app.dry:
         return
-    signal_process(run.pid, run.pid_started, signum)
+    _kill(app, container, run, signum)
     if signum == signal.SIGKILL:
         wait_gone(run.pid, run.pid_started, 10)
         settle(app, container, run)
@@ -184,14 +194,17 @@ def remove(app: App, container: Container, force: bool) -> None:
     if app.dry:
         return
     if run:
-        signal_process(run.pid, run.pid_started, signal.SIGKILL)
+        _kill(app, container, run, signal.SIGKILL)
         wait_gone(run.pid, run.pid_started, 10)
         settle(app, container, run)
     with app.state.container_lock(container.id):
         if app.state.runs.of(container.id):
             raise Conflict(f"cannot remove container \"{container.name}\": somebody started it meanwhile",
                            f"minidock rm -f {container.name}")
+        known = app.state.containers.get(container.id)  # --rm may have been faster
         forget(app, container)
+        if known:
+            events.container(app, "destroy", container)
 
 
 def wait(app: App, container: Container) -> int:

@@ -114,16 +114,21 @@ def _used(app: App, address: Address, holder: str) -> Conflict:
     name = name_of(app, holder)
     if app.state.runs.of(holder):
         return Conflict(f"Address already in use: {address} is held by container {name}",
-                        f"choose another --ip, or stop it: minidock stop {name}")
+                        f"choose another {_flag(address)}, or stop it: minidock stop {name}")
     return Conflict(f"Address already in use: {address} is reserved for container {name}, which does not run",
-                    f"choose another --ip, or remove it: minidock rm {name}")
+                    f"choose another {_flag(address)}, or remove it: minidock rm {name}")
+
+
+def _flag(address: Address) -> str:
+    return "--ip" if address.version == 4 else "--ip6"
 
 
 def _static(app: App, address: Address, pool: Pool, taken: dict[int, str]) -> Address:
     if int(address) in taken:
         raise _used(app, address, taken[int(address)])
     if int(address) in ipam.fixed(pool):
-        raise Conflict(f"Address already in use: {address} is {_owner(address, pool)}", "choose another --ip")
+        raise Conflict(f"Address already in use: {address} is {_owner(address, pool)}",
+                       f"choose another {_flag(address)}")
     return address
 
 

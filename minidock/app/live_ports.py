@@ -15,7 +15,7 @@ def add(app: App, container: Container, words: tuple[str, ...]) -> None:
     for word in words:
         if parse(word) in known:
             raise Conflict(f"{word} is published already", f"see: minidock port {container.name}")
-    _change(app, container, container.but(ports=(*container.ports, *words)))
+    _change(app, container, container.but(ports=(*container.ports, *words)), taken_back=True)
 
 
 def remove(app: App, container: Container, words: tuple[str, ...]) -> None:
@@ -27,7 +27,7 @@ def remove(app: App, container: Container, words: tuple[str, ...]) -> None:
             shown = ", ".join(ports) or "none"
             raise NotFound(f"no public port '{word}' published for {container.name}", f"published are: {shown}")
         ports = [text for text in ports if text not in matching]
-    _change(app, container, container.but(ports=tuple(ports)))
+    _change(app, container, container.but(ports=tuple(ports)), taken_back=False)
 
 
 def _means(word: str, text: str) -> bool:
@@ -35,10 +35,8 @@ def _means(word: str, text: str) -> bool:
     return asked == given or (asked == PortSpec(None, 0, 0, given.first, given.last, given.proto))
 
 
-def _change(app: App, before: Container, after: Container) -> None:
-    if before.donor or before.network_mode in ("host", "none"):
-        raise BadRequest(f"container {before.name} has no ports to publish: its network is {before.network_mode}",
-                         "connect it to a network: minidock net connect NETWORK " + before.name)
+def _change(app: App, before: Container, after: Container, taken_back: bool) -> None:
+    _refuse_without_network(app, before)
     publishing.check(after)
     with app.state.container_lock(before.id):
         run = app.state.runs.of(before.id)
@@ -51,17 +49,36 @@ def _change(app: App, before: Container, after: Container) -> None:
             return
         ways = settling.ways_of(app, before)
         with app.state.attaching([network for network, _ in ways]):
-            _apply(app, before, after, run)
+            _apply(app, before, after, run, taken_back)
 
 
-def _apply(app: App, before: Container, after: Container, run: Run) -> None:
-    """The configuration first: what a killed command leaves is settled to it."""
+def _refuse_without_network(app: App, container: Container) -> None:
+    """A container publishes on networks of its own only."""
+    donor = app.state.containers.get(container.donor) if container.donor else None
+    if donor:
+        raise BadRequest(f"container {container.name} has no ports to publish: it shares the network of {donor.name}",
+                         f"publish them there: minidock port add {donor.name} PORT")
+    if container.network_mode == "host":
+        raise BadRequest(f"container {container.name} has no ports to publish: its ports are the host's own",
+                         "whatever it listens on is there already: ss -ltnp")
+    if not any(item.name != "none" for item in container.attachments):
+        raise BadRequest(f"container {container.name} has no ports to publish: it is on no network",
+                         f"minidock net disconnect none {container.name}; minidock net connect NETWORK"
+                         f" {container.name}")
+
+
+def _apply(app: App, before: Container, after: Container, run: Run, taken_back: bool) -> None:
+    """The configuration first: what a killed command leaves is settled to it. A failed addition is taken back.
+
+    A removal is not: it would have to win its host ports again.
+    """
     with app.state.running.transaction():
         app.state.runs.unsettle(before.id)
-    app.state.containers.change(after)
     try:
+        app.state.containers.change(after)
         settling.settle(app, after, run)
     except BaseException:
-        app.state.containers.change(before)
-        settling.settle(app, before, run)
+        if taken_back:
+            app.state.containers.change(before)
+            settling.settle(app, before, run)
         raise

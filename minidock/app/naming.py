@@ -17,7 +17,7 @@ from minidock.app.context import App
 from minidock.dns import files
 from minidock.dns.files import ResolvConf
 from minidock.drivers.sandbox import name_service
-from minidock.errors import Conflict, KernelRefused
+from minidock.errors import Conflict, KernelRefused, NotFound
 from minidock.kernel import procsys
 from minidock.model.container import Container, Run
 from minidock.model.network import Endpoint, Interface, Network, Way, by_gateway
@@ -40,15 +40,21 @@ def named(network: Network) -> bool:
     return network.user_defined
 
 
+def any_named(ways: Ways) -> bool:
+    """Is any of these networks one with names?"""
+    return any(named(network) for network, _ in ways)
+
+
 def prepare(app: App, container: Container, ways: Ways) -> int:
     """Lead port 53 to the port where the server will listen for this life, which is returned; 0 without names.
 
     The server, if none runs, starts meanwhile, while the rest of the sandbox is built.
     """
-    if not any(named(network) for network, _ in ways):
-        return 0
-    if not app.dry:
+    named_some = any_named(ways)
+    if not app.dry and (named_some or any(item.carried for _, end in ways for item in end.ports)):
         _ensure(app.state.run)
+    if not named_some:
+        return 0
     port = _FIRST_PORT + int(identity.digits(f"resolver/{container.name}", 8), 16) % _PORTS
     try:
         app.engine.build(f"{container.scope}/names", name_service(container, port))
@@ -111,19 +117,22 @@ def _ip(interface: Interface | None) -> str:
     return str(interface.ip) if interface else ""
 
 
-def attend(app: App, container: Container, port: int, relayed: bool) -> None:
+def attend(app: App, container: Container, port: int, carried: bool) -> None:
     """Return when the container's server listens, and its ports are carried."""
-    if port or relayed:
+    if port or carried:
         from minidock.dns import process
 
         process.attend(app.state.run, container.id)
 
 
-def tell_server(app: App) -> None:
-    """Rows have changed: the name server looks again."""
+def tell_server(app: App, wait: bool = False) -> None:
+    """Rows have changed: the name server looks again; `wait` until it has, and has let go of ports it carried."""
     from minidock.dns import bell
 
-    bell.nudge(app.state.run)
+    if wait:
+        bell.ring(app.state.run, "")
+    else:
+        bell.nudge(app.state.run)
 
 
 def rename(app: App, container: Container, name: str) -> None:
@@ -143,7 +152,7 @@ def write_files(app: App, container: Container, ways: Ways) -> None:
         _borrow(app, container, directory)
         return
     texts = {"resolv.conf": resolv_conf(container, ways), "hosts": _hosts(app, container, ways),
-             "hostname": container.full_hostname + "\n", "status": ""}
+             "hostname": container.hostname + "\n", "status": ""}
     for name, content in texts.items():
         _write(f"{directory}/{name}", content)
     _make_log(directory)
@@ -175,7 +184,7 @@ def _make_log(directory: str) -> None:
 def resolv_conf(container: Container, ways: Ways) -> str:
     """The container's resolv.conf as it is to be."""
     conf = _resolver_conf(container)
-    if any(named(network) for network, _ in ways):
+    if any_named(ways):
         return files.internal(conf)
     if container.network_mode != "host":
         return files.legacy(conf, ipv6=any(end.address6 for _, end in ways))
@@ -198,13 +207,23 @@ def _linked(app: App, container: Container, end: Endpoint) -> Iterator[tuple[str
     """The legacy links of the default network: lines of /etc/hosts, true while the other runs (docker --link)."""
     for word in container.asked_of(end).links:
         target, _, alias = word.partition(":")
-        other = app.state.containers.find(target)
+        other = _link_target(app, target)
         found = [one for one in app.state.runs.endpoints(container_id=other.id) if one.network == end.network]
-        if not found:
+        if app.state.runs.of(other.id) is None:
             raise Conflict(f"Cannot link to a non running container: /{other.name} AS /{container.name}/"
-                           f"{alias or other.name}", f"start it first, on this network: minidock start {other.name}")
+                           f"{alias or other.name}", f"start it first: minidock start {other.name}")
+        if not found:
+            raise Conflict(f"container {other.id} not attached to default bridge network: {other.name}",
+                           f"connect it: minidock net connect bridge {other.name}; or better, use a network of yours")
         names = dict.fromkeys((alias or other.name, other.hostname, other.name))
         yield from ((" ".join(names), str(one.ip)) for one in found[0].interfaces)
+
+
+def _link_target(app: App, reference: str) -> Container:
+    try:
+        return app.state.containers.find(reference)
+    except NotFound as error:
+        raise NotFound(f"could not get container for {reference}: {error.what}", error.hint) from error
 
 
 def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:
@@ -212,15 +231,28 @@ def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:
     path = f"{app.state.directory(container)}/hosts"
     names = files.both(container.full_hostname)
     own = [f"{one.ip}\t{names}" for _, end in ways for one in end.interfaces]
-    kept = [line for line in _read(path).splitlines() if not line.endswith(f"\t{names}")]
-    _write(path, "\n".join([*kept, *own, ""]))
+    kept = [line for line in _present(path).splitlines() if not line.endswith(f"\t{names}")]
+    _rewrite(path, "\n".join([*kept, *own, ""]))
 
 
 def rewrite_resolv_conf(app: App, container: Container, ways: Ways) -> None:
     """What it is to be now, unless somebody has edited it."""
     path, conf = f"{app.state.directory(container)}/resolv.conf", _resolver_conf(container)
-    if _read(path) in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
-        _write(path, resolv_conf(container, ways))
+    if _present(path) in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
+        _rewrite(path, resolv_conf(container, ways))
+
+
+def _present(path: str) -> str:
+    """A file's text; that of its draft, if a killed command left one."""
+    return _read(f"{path}.draft") or _read(path)
+
+
+def _rewrite(path: str, text: str) -> None:
+    """Write a file in place, for containers have it mounted; a draft beside it tells all of it meanwhile."""
+    _write(f"{path}.new", text)
+    os.rename(f"{path}.new", f"{path}.draft")
+    _write(path, text)
+    os.unlink(f"{path}.draft")
 
 
 def _resolver_conf(container: Container) -> ResolvConf:

@@ -6,11 +6,12 @@ Only looked at, never changed: routes, name servers, other firewalls, network ma
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
-from minidock.app import pools
+from minidock.app import leasing, pools
 from minidock.app.context import App
+from minidock.firewall.audience import NEIGHBOURS, NO, Reach
 from minidock.ipam import overlap
 from minidock.kernel import foreign, reading
 from minidock.model.container import Container
@@ -27,13 +28,21 @@ def of_network(app: App, network: Network) -> list[Notice]:
     return [*_overlaps(app, network), *_refusals(app, network)] if network.driver == "bridge" else []
 
 
-def of_ports(app: App, container: Container) -> list[Notice]:
-    """What to tell about the ports of a container that was started."""
-    ends = [end for end in app.state.runs.endpoints(container_id=container.id) if end.published]
+def of_ports(app: App, container: Container, reaches: Iterable[Reach]) -> list[Notice]:
+    """What to tell about the ports of a started container that neighbours of this host reach, or may reach."""
+    open_ = {one.binding for one in reaches if one.who == NEIGHBOURS and one.reached != NO}
+    ends = [end for end in app.state.runs.endpoints(container_id=container.id) if open_]
     ways = [(network, end) for end in ends if (network := app.state.networks.get(end.network))]
-    notices = (warnings.ports_unguarded(name.partition(" ")[0], network, end.published)
+    notices = (warnings.ports_unguarded(name.partition(" ")[0], network, [one for one in end.published if one in open_])
                for name in (firewalls(app) if ways else ()) for network, end in ways)
     return [notice for notice in notices if notice]
+
+
+def of_removal(app: App, network: Network) -> list[Notice]:
+    """What to tell about a network that was removed: Docker lets it go silently."""
+    holders = [(leasing.name_of(app, container_id), address)
+               for address, container_id in app.state.containers.reserved(network.id)]
+    return [warnings.fixed_addresses_lost(network, sorted(holders))] if holders else []
 
 
 def firewalls(app: App) -> list[str]:

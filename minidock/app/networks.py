@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from minidock import ipam
-from minidock.app import identity, options, parents, pools
+from minidock.app import events, identity, options, parents, pools
 from minidock.app.context import App, now
 from minidock.app.pools import Wishes
 from minidock.drivers import DRIVERS, bridge
@@ -46,6 +48,7 @@ def create(app: App, request: Request) -> Network:
                 app.state.unlock_files("network", network.short)
                 parents.sweep(app)
                 raise
+            events.network(app, "create", network)
     return network
 
 
@@ -147,11 +150,13 @@ def remove(app: App, reference: str) -> Network:
     return network
 
 
-def finish_removal(app: App, network: Network) -> None:
-    """The rest of a begun removal: kernel objects, then the row."""
+def finish_removal(app: App, network: Network, known: bool = True) -> None:
+    """The rest of a begun removal: kernel objects, then the row; not `known`: it never was ready."""
     app.engine.raze(network.scope)
     app.state.networks.remove(network)
     app.state.unlock_files("network", network.short)
+    if known and network.name not in PREDEFINED:  # nobody was told of the beginning of those
+        events.network(app, "destroy", network)
 
 
 def _refuse_active(app: App, network: Network) -> None:
@@ -200,15 +205,22 @@ def lacks_predefined(app: App) -> bool:
     return app.state.networks.count(tuple(PREDEFINED)) < len(PREDEFINED)
 
 
-def prune(app: App) -> list[str]:
-    """Remove all networks of the user's nobody is attached to; their names."""
-    removed = []
-    for network in app.state.networks.all():
-        if network.name in PREDEFINED or app.state.runs.endpoints(network_id=network.id):
-            continue
-        try:
-            remove(app, network.id)
-            removed.append(network.name)
-        except (Conflict, NotFound):  # somebody attached or removed it meanwhile
-            continue
+def prune(app: App, chosen: Callable[[Network], bool] = lambda network: True) -> list[Network]:
+    """Remove all (or the chosen) networks of the user's nobody is attached to; those that are gone."""
+    with app.state.pruning() as alone:
+        if not alone:
+            raise Conflict("a prune operation is already running", "wait until it is done, then see: minidock net ls")
+        removed = [network for network in app.state.networks.all() if chosen(network) and _pruned(app, network)]
+        events.pruned(app, "network")
     return removed
+
+
+def _pruned(app: App, network: Network) -> bool:
+    """Remove it, unless it is needed, or somebody attached or removed it meanwhile."""
+    if network.name in PREDEFINED or app.state.runs.endpoints(network_id=network.id):
+        return False
+    try:
+        remove(app, network.id)
+    except (Conflict, NotFound):
+        return False
+    return True

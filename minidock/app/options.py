@@ -17,7 +17,7 @@ def check_driver(driver: str) -> None:
         raise Conflict(f'only one instance of "{driver}" network is allowed: the predefined one',
                        "use it: minidock run --net host, or --net none")
     if driver not in DRIVERS:
-        close = _close(driver, _MAKEABLE, 0.6)
+        close = nearest(driver, _MAKEABLE)
         raise BadRequest(f'plugin "{driver}" not found', f"did you mean: -d {close[0]}" if close else
                          f"the drivers for new networks are: {', '.join(_MAKEABLE)}")
 
@@ -30,7 +30,7 @@ def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: b
     known: tuple[str, ...] = DRIVERS[driver].OPTIONS
     for key, value in options:
         if key not in known:
-            close = _close(key.removeprefix(OPTION_PREFIX), [word.removeprefix(OPTION_PREFIX) for word in known], 0.4)
+            close = nearest(key.removeprefix(OPTION_PREFIX), [word.removeprefix(OPTION_PREFIX) for word in known], 0.4)
             raise BadRequest(f"unknown option {key} of driver {driver}",
                              f"did you mean {_whole(close[0], known)}?" if close else f"known are: {', '.join(known)}")
         _check_value(key.removeprefix(OPTION_PREFIX), value)
@@ -59,7 +59,7 @@ def family(options: dict[str, str], key: str, asked: bool | None, default: bool)
     return default if asked is None else asked
 
 
-def _close(word: str, known: Iterable[str], likeness: float) -> list[str]:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> list[str]:
     """The known word that was meant, if any."""
     from difflib import get_close_matches  # only for the mistaken: it costs 1 ms
 

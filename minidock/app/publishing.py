@@ -20,7 +20,8 @@ from minidock.kernel import portsockets, procsys
 from minidock.model.container import Container
 from minidock.model.network import Endpoint, Network, Way, gateway_endpoint
 from minidock.model.portpool import Cursors, Ephemeral, choose
-from minidock.model.ports import Place, PortBinding, PortSpec, Wanted, bracketed, exposed_by, resolve, specs_of
+from minidock.model.ports import RELAYED, Place, PortBinding, PortSpec, Wanted, bracketed, exposed_by, resolve, specs_of
+from minidock.model.record import Record
 from minidock.sandbox.spawn import close
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
@@ -52,23 +53,32 @@ def discarded(container: Container, networks: Sequence[Network]) -> str:
         return ""
     if any(network.driver == "host" for network in networks):
         return "Published ports are discarded when using host network mode"
+    if not networks:
+        return "Published ports are discarded: the container is on no network"
     first = networks[0]
     kind = "is internal" if first.internal else "has no way in"
     return f"Published ports are discarded: network {first.name} {kind}"
 
 
-def publish(app: App, container: Container, ways: Ways, sockets: list[int],
-            held: tuple[PortBinding, ...] = ()) -> Ways:
-    """The endpoints with their ports, reserved inside the caller's transaction; `sockets` are the caller's to close.
+class Held(Record):
+    """What a running container has already."""
 
-    `held` are the bindings that the container has already, with sockets of its own: those stay where they are.
-    """
-    wanted = _kept(_wanted(container, ways), held)
-    bindings, cursors = _bound(app, container, wanted, sockets, {place for item in held for place in item.places})
+    bindings: tuple[PortBinding, ...] = ()  # by its rows: choices made are not made again
+    places: frozenset[Place] = frozenset()  # for which its monitor has a socket, whatever the rows say
+
+
+NOTHING = Held()
+
+
+def publish(app: App, container: Container, ways: Ways, sockets: list[int], held: Held = NOTHING) -> Ways:
+    """The endpoints with their ports, reserved inside the caller's transaction; `sockets` are the caller's to close."""
+    wanted = _kept(_wanted(container, ways), held.bindings)
+    bindings, cursors = _bound(app, container, wanted, sockets, held.places)
+    bindings = _carried(ways, bindings)
     app.state.ports.release(container.id)
     app.state.ports.take(container.id, bindings, cursors)
     app.state.relays.remove(container.id)
-    app.state.relays.add(container.id, [item for item in bindings if item.relayed])
+    app.state.relays.add(container.id, [item for item in bindings if item.carried])
     return _distributed(container, ways, bindings)
 
 
@@ -76,7 +86,7 @@ def rehearse(app: App, container: Container, ways: Ways, held: tuple[PortBinding
     """The same without row and socket."""
     wanted = _kept(_wanted(container, ways), held)
     bindings, _ = choose(wanted, _taken(app, container), _ephemeral(), app.state.ports.cursors())
-    return _distributed(container, ways, bindings)
+    return _distributed(container, ways, _carried(ways, bindings))
 
 
 def _specs(container: Container) -> tuple[PortSpec, ...]:
@@ -107,7 +117,17 @@ def _wanted(container: Container, ways: Ways) -> tuple[Wanted, ...]:
 
 def _relays(network: Network) -> bool:
     """Does the helper process take IPv6 to its IPv4 containers?"""
-    return truth(network.option("bridge.ipv6_relay", "false"))
+    return truth(network.option("bridge.ipv6_relay", "true"))
+
+
+def _carried(ways: Ways, bindings: tuple[PortBinding, ...]) -> tuple[PortBinding, ...]:
+    """Which of them the helper process carries, wholly or for ::1: the kernel has no way back to that from a bridge."""
+    relaying = {one.ip for network, end in ways if _relays(network) for one in end.interfaces}
+    return tuple(item.but(carried=item.relayed or (item.ip in relaying and item.proto in RELAYED
+                                                   and item.host_ip in _LOOPS)) for item in bindings)
+
+
+_LOOPS = (ip_address("::"), ip_address("::1"))  # host addresses at which ::1 is asked
 
 
 def _host_ipv6() -> bool:
@@ -172,7 +192,7 @@ def _ephemeral() -> Ephemeral:
 
 
 def _bound(app: App, container: Container, wanted: tuple[Wanted, ...], sockets: list[int],
-           held: set[Place]) -> tuple[tuple[PortBinding, ...], Cursors]:
+           held: frozenset[Place]) -> tuple[tuple[PortBinding, ...], Cursors]:
     """Choose and bind what is not held yet; if a port of our own choice is a stranger's, choose again."""
     taken, ephemeral, cursors = _taken(app, container), _ephemeral(), app.state.ports.cursors()
     asked = {(item.proto, item.host_ip, item.host_first + step)
@@ -190,7 +210,7 @@ def _bound(app: App, container: Container, wanted: tuple[Wanted, ...], sockets: 
     return bindings, after
 
 
-def _bind(bindings: tuple[PortBinding, ...], sockets: list[int], held: set[Place]) -> None:
+def _bind(bindings: tuple[PortBinding, ...], sockets: list[int], held: frozenset[Place]) -> None:
     for place in (place for binding in bindings for place in binding.places if place not in held):
         try:
             sockets.append(portsockets.hold(place[0], str(place[1]), place[2]))

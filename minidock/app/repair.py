@@ -10,10 +10,12 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from minidock.app import ending, networks, parents
+from minidock.app import ending, events, networks, parents
 from minidock.app.context import App
 from minidock.firewall.replay import replayed
 from minidock.kernel import netns, nft, nft_read
+from minidock.kernel.iptables import program
+from minidock.model.firewall import Policy
 from minidock.model.record import Record
 from minidock.objects import KernelObject, RuleSet
 from minidock.sandbox.liveness import alive
@@ -44,6 +46,7 @@ def _after_boot(app: App) -> None:
     for container, end in app.state.containers.all():
         if container.auto_remove and end and app.state.runs.of(container.id) is None:
             ending.forget(app, container)
+            events.container(app, "destroy", container)
     app.state.swept()
 
 
@@ -83,7 +86,7 @@ def _unfinished_networks(app: App) -> list[Repaired]:
     for network, state in app.state.networks.in_state("creating", "removing"):
         with app.state.free_lock("network", network.short) as free:
             if free and (network, state) in app.state.networks.in_state(state):  # it may be ready by now
-                networks.finish_removal(app, network)
+                networks.finish_removal(app, network, known=state == "removing")
                 word = "its creation" if state == "creating" else "its removal"
                 repaired.append(Repaired(f"network {network.name}", f"{word} was interrupted: removed"))
     return repaired
@@ -112,8 +115,9 @@ def _unsettled(app: App) -> list[Repaired]:
         return []
     from minidock.app import settling  # rarely
 
-    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: settled")
-            for container in settling.settle_all(app)]
+    return [Repaired(f"container {container.name}", "a change of its networks or ports was interrupted: "
+                     + (f"it cannot be settled yet: {trouble}" if trouble else "settled"))
+            for container, trouble in settling.settle_all(app)]
 
 
 def repair(app: App) -> list[Repaired]:
@@ -170,7 +174,22 @@ def _lost_objects(app: App) -> list[Repaired]:
 def _put_rules_right(app: App) -> list[Repaired]:
     """No container may end meanwhile: its rules, read from the journal before, would be written once more."""
     with app.state.unremoved():
-        return [_replace_rules(app)] if _rules_differ(app) else []
+        return [*([_replace_rules(app)] if _rules_differ(app) else []), *_put_policies_right(app)]
+
+
+def _put_policies_right(app: App) -> list[Repaired]:
+    """The host forwards for containers only: everything else is not, whoever changed that (`ufw disable` does)."""
+    socket = app.kernel.netfilter()
+    changed = nft.changed_policies(socket, [item for _, rules in _rule_sets(app) for item in rules.policies])
+    if app.dry:
+        return [Repaired(_named(item), "was changed: would be set again") for item in changed]
+    if changed:
+        nft.apply(socket, (), changed, ())
+    return [Repaired(_named(item), "was changed: set again") for item in changed]
+
+
+def _named(item: Policy) -> str:
+    return f"policy {item.policy} of {program(item.family)} {item.chain}"
 
 
 def _restore(app: App, entry: Entry) -> Repaired | None:

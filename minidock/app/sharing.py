@@ -27,7 +27,8 @@ def placed(app: App, wanted: Container, reference: str) -> Container:
 def _refuse(wanted: Container) -> None:
     first = wanted.attachments[0]
     for given, what, flag in (
-        (wanted.hostname or wanted.domainname, "hostname and the network mode", "--hostname"),
+        (wanted.hostname, "hostname and the network mode", "--hostname"),
+        (wanted.domainname, "domainname and the network mode", "--domainname"),
         (first.links, "container type network can't be used with links. This would result in undefined behavior",
          "--link"),
         (wanted.dns, "dns and the network mode", "--dns"),

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 
-from minidock.app import leasing, naming, networks
+from minidock.app import events, holding, leasing, naming, networks
 from minidock.app.containers import exec_hint, networks_of
 from minidock.app.context import App, now
 from minidock.app.ending import forget
@@ -27,89 +26,21 @@ from minidock.firewall.bridge import icc
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Facts, Network, Way, exit_scope
 from minidock.model.process import Process
-from minidock.model.record import Record
-from minidock.sandbox import errands
 from minidock.sandbox.liveness import signal_process, start_time, wait_gone
-from minidock.sandbox.spawn import close, release, spawn
+from minidock.sandbox.spawn import release
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from minidock.sandbox.pump import Duties
-
 Ways: TypeAlias = tuple[Way, ...]
 Networks: TypeAlias = tuple[Network, ...]
+How: TypeAlias = holding.Attached | holding.Detached
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Attached:
-    """The process is a child of this very command, which pumps its output and waits for it."""
-
-    def __init__(self) -> None:
-        self.sockets: list[int] = []  # they hold its host ports until it ends
-
-    def duties(self) -> Duties:
-        """What this process does as the container's monitor besides passing on its words."""
-        from minidock.sandbox.pump import Duties
-
-        return Duties(self.guard, self.channel, self.sockets, naming.guard)
-
-    def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
-        """The waiting process; its monitor is this process."""
-        self.guard = naming.guard(names)
-        self.channel = errands.opened(directory)
-        self.spawned = spawn(process, directory)
-        one = self.spawned
-        return Started(one.pid, one.started, os.getpid(), start_time(os.getpid()), one.go, one.failure)
-
-
-class Detached:
-    """The process gets a monitor of its own, which outlives this command."""
-
-    def __init__(self) -> None:
-        self.sockets: list[int] = []  # they hold its host ports; the monitor takes them over
-
-    def spawn(self, process: Process, directory: str, container: Container, names: str) -> Started:
-        """The waiting process and its monitor, which guards the name server of the RUN directory `names`."""
-        from minidock.sandbox.detach import Watch, detach
-
-        channel = errands.opened(directory)
-        watch = Watch(f"{directory}/log", directory, reaper(container), tuple(self.sockets), names, channel)
-        try:
-            found = detach(process, directory, watch)
-        finally:
-            close(channel)
-        let_ports_go(self)
-        return Started(*found)
-
-
-class Started(Record):
-    """A process that waits for its byte, and the monitor that waits for the process."""
-
-    pid: int
-    pid_started: int
-    monitor: int
-    monitor_started: int
-    go: int
-    failure: int
-
-
-def let_ports_go(how: Attached | Detached) -> None:
-    """Close our copies of the sockets that hold host ports: before the rows say that the ports are free."""
-    close(*how.sockets)
-    how.sockets.clear()
-
-
-def reaper(container: Container) -> tuple[str, ...]:
-    """The command that cleans up after a container, `minidock system reap ID CODE`, wherever minidock lies."""
-    parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    program = f"import sys; sys.path.insert(0, {parent!r}); from minidock.cli.main import main; main()"
-    return (sys.executable, "-c", program, "system", "reap", container.id)
-
-
-def start(app: App, container: Container, how: Attached | Detached, fresh: bool) -> None:
+def start(app: App, container: Container, how: How, fresh: bool) -> None:
     """Start it; `fresh`: the container is made by this very command, and leaves with a failure before its start.
 
     When it returns, the container's program runs; in a rehearsal nothing does.
@@ -126,21 +57,22 @@ def start(app: App, container: Container, how: Attached | Detached, fresh: bool)
             port = _build(app, container, ways)
             _launch(app, container, ways, how, port)
         except BaseException as error:
-            let_ports_go(how)
+            holding.let_ports_go(how)
             _undo(app, container, fresh, error)
             raise
+        events.started(app, container, nets, fresh)
 
 
-def _enter(app: App, container: Container, nets: Networks, how: Attached | Detached, fresh: bool) -> Ways:
+def _enter(app: App, container: Container, nets: Networks, how: How, fresh: bool) -> Ways:
     """`_write_down`; a failure leaves no host port bound."""
     try:
         return _write_down(app, container, nets, how, fresh)
     except BaseException:
-        let_ports_go(how)
+        holding.let_ports_go(how)
         raise
 
 
-def _write_down(app: App, container: Container, nets: Networks, how: Attached | Detached, fresh: bool) -> Ways:
+def _write_down(app: App, container: Container, nets: Networks, how: How, fresh: bool) -> Ways:
     """That the container starts, its leases: addresses and host ports; the container's own row if it is new."""
     end = None if fresh else app.state.containers.end_of(container)
     starts = end.starts + 1 if end else 1
@@ -216,12 +148,12 @@ def exit_facts(app: App, ways: Ways, facts: Facts) -> Facts:
     return app.bridge_facts(facts) if any(endpoint.published for _, endpoint in ways) else facts
 
 
-def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached, port: int) -> None:
+def _launch(app: App, container: Container, ways: Ways, how: How, port: int) -> None:
     directory = app.state.directory(container)
     process = _process(app, container)
     naming.write_files(app, container, ways)
     app.kernel.forget(container.netns or "-")  # a socket of ours in the sandbox would keep it alive
-    found = how.spawn(process, directory, container, app.state.run if port or relayed(ways) else "")
+    found = how.spawn(process, directory, container, app.state.run if port or carried(ways) else "")
     try:
         _let_go(app, container, ways, found, port, process)
     except BaseException:  # Ctrl-C while its program is looked for: it must not outlive its sandbox
@@ -230,9 +162,9 @@ def _launch(app: App, container: Container, ways: Ways, how: Attached | Detached
         raise
 
 
-def relayed(ways: Ways) -> bool:
+def carried(ways: Ways) -> bool:
     """Does the helper process carry any of its ports?"""
-    return any(item.relayed for _, endpoint in ways for item in endpoint.ports)
+    return any(item.carried for _, endpoint in ways for item in endpoint.ports)
 
 
 def _process(app: App, container: Container) -> Process:
@@ -243,13 +175,13 @@ def _process(app: App, container: Container) -> Process:
     return process_of(container, sharing.donor_of(app, container).netns)
 
 
-def _let_go(app: App, container: Container, ways: Ways, found: Started, port: int,
+def _let_go(app: App, container: Container, ways: Ways, found: holding.Started, port: int,
             process: Process) -> None:
     run = Run("running", found.pid, found.pid_started, found.monitor, found.monitor_started, "", 0)
     with app.state.running.transaction():
         app.state.runs.started(container, run)
         naming.write_rows(app, container, ways, run, port)
-    naming.attend(app, container, port, relayed(ways))
+    naming.attend(app, container, port, carried(ways))
     _tell_process(app, container, process)
     try:
         release(found.go, found.failure)
@@ -263,19 +195,21 @@ _PROCESS_WHY = "The container's process: its own pid, mount, uts and ipc namespa
 def _tell_process(app: App, container: Container, process: Process) -> None:
     """The process as one command a person could type."""
     inside = ("ip", "netns", "exec", os.path.basename(process.netns)) if process.netns else ()
-    words = (*inside, "unshare", "--fork", "--pid", "--mount-proc", "--uts", "--ipc", *container.argv)
+    own_name = () if container.uts else ("--uts",)
+    words = (*inside, "unshare", "--fork", "--pid", "--mount-proc", *own_name, "--ipc", *container.argv)
     app.story.tell_process(container.scope, words, f"process of {container.name}", _PROCESS_WHY)
 
 
 def process_of(container: Container, netns: str = "") -> Process:
     """What PID 1 shall be, in its own sandbox or in the one named."""
-    netns = netns or container.netns
+    netns, host_uts = netns or container.netns, bool(container.uts)
     env = {"PATH": _PATH, "HOSTNAME": container.hostname, **({"TERM": "xterm"} if container.tty else {})}
     env.update((key, value) for key, _, value in (word.partition("=") for word in container.env))
+    domain = {"kernel.domainname": container.domainname} if container.domainname else {}
     return Process(container.argv, tuple(env.items()), container.hostname,
-                   f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user,
-                   container.rootfs, container.binds, container.cap_add, container.cap_drop, container.privileged,
-                   container.sysctls, container.init, container.tty, container.stdin_open)
+                   f"/run/netns/{netns}" if netns else "", container.cwd or "/", container.user, container.rootfs,
+                   container.binds, container.cap_add, container.cap_drop, container.privileged,
+                   (*domain.items(), *container.sysctls), container.init, container.tty, container.stdin_open, host_uts)
 
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:
@@ -288,6 +222,12 @@ def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> 
         code = error.exit_code if isinstance(error, MinidockError) else 128
         end = End(code, "", "", str(error), 0)
         app.state.containers.ended(container, end)
+        if fresh:
+            events.container(app, "create", container)
+    if app.state.relays.served(container.id):
+        with app.state.running.transaction():
+            app.state.relays.remove(container.id)
+        naming.tell_server(app, wait=True)
     app.state.runs.over(container.id)
 
 

@@ -5,7 +5,7 @@ The engine is the witness; in a rehearsal a stand-in tells the same story and do
 
 from __future__ import annotations
 
-from minidock.engine import Engine
+from minidock.engine import Engine, differing
 from minidock.objects import KernelObject, Plan
 from minidock.objects.step import Step
 from minidock.store.journal import Entry
@@ -42,12 +42,15 @@ class Rehearsal(Engine):
 
     def amend(self, scope: str, plan: Plan) -> None:
         """Tell what differs."""
-        entries = self.journal.entries(scope)
-        for entry in (entry for entry in reversed(entries) if entry.object not in plan):
+        first, makes, last = differing(self.journal.entries(scope), plan)
+        for entry in first:
             self._witness(scope, entry.object, False)
-        for item in plan:
-            if item not in [entry.object for entry in entries]:
-                self._witness(scope, item, True)
+        for item, older in makes:
+            if older:
+                self._witness(scope, older.object, False)
+            self._witness(scope, item, True)
+        for entry in last:
+            self._witness(scope, entry.object, False)
 
     def raze(self, scope: str) -> None:
         """Tell the deletions, newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from minidock.app import ending, naming, networks
+from minidock.app import ending, events, naming, networks
 from minidock.app.context import App
 from minidock.errors import NotFound
 
@@ -16,7 +16,8 @@ def prune(app: App) -> list[str]:
         if app.state.runs.of(container.id) is None:
             ending.remove(app, container, force=False)
             containers.append(container.short)
-    removed = networks.prune(app)
+    events.pruned(app, "container")
+    removed = [network.name for network in networks.prune(app)]
     lines = ["Deleted Containers:", *containers] if containers else []
     return [] if app.dry else [*lines, *(["Deleted Networks:", *removed] if removed else [])]
 

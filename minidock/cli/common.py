@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterable
 
 import click
@@ -67,6 +68,17 @@ def inspected(found: list[Any], form: str) -> str:
     return formatted(form, found)
 
 
+def confirmed(what: str, warning: str) -> None:
+    """Ask before `what` is done: only y goes on, as in Docker; no answer at all is no."""
+    print(f"WARNING! {warning}\nAre you sure you want to continue? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() != "y":
+        raise MinidockError(f"{what} has been cancelled", f"it asks for y; without asking: minidock {_typed(what)} -f")
+
+
+def _typed(what: str) -> str:
+    return what.replace("network", "net")
+
+
 def check_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """--format table, json, or a template."""
     if value not in ("table", "json") and "{{" not in value:
@@ -74,8 +86,13 @@ def check_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-__all__ = ["as_json", "each", "filter_option", "format_option", "gather", "inspected", "opened", "pairs", "tell",
-           "telling"]
+def check_format_or_raw(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """For lists that Docker also shows raw: a field a line."""
+    return value if value == "raw" else check_format(ctx, param, value)
+
+
+__all__ = ["as_json", "check_format_or_raw", "confirmed", "each", "filter_option", "format_option", "gather",
+           "inspected", "opened", "pairs", "tell", "telling"]
 
 format_option = functools.partial(click.option, "--format", "format_", default="table", callback=check_format,
                                   metavar="FORMAT", help="table (default), json (one object a line), or a template"

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
-from minidock.app import containers, ending, starting
+from minidock.app import containers, ending, events, holding, starting
 from minidock.app.context import App
+from minidock.cli import completing
 from minidock.cli.common import each, opened, tell, telling
 from minidock.model.container import Container
 
-_names = click.argument("names", nargs=-1, required=True, metavar="CONTAINER...")
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def _names(offered: Callable[[click.Context, click.Parameter, str], list[str]]) -> Callable[..., Any]:
+    """Containers, of which the shell offers some."""
+    return click.argument("names", nargs=-1, required=True, metavar="CONTAINER...", shell_complete=offered)
 
 
 def _grace(ctx: click.Context, param: click.Parameter, value: float) -> float | None:
@@ -30,7 +40,7 @@ def _find(app: App, name: str) -> Container:
 
 
 @click.command()
-@_names
+@_names(completing.stopped)
 @click.option("-a", "--attach", is_flag=True, help="Show its output and wait for its end.")
 @click.option("-i", "--interactive", is_flag=True, help="Pass our standard input on (with -a).")
 @telling
@@ -48,8 +58,9 @@ def start(names: tuple[str, ...], attach: bool, interactive: bool, explain: bool
             from minidock.cli.running import serve
 
             container = _find(app, names[0])
-            how = starting.Attached()
+            how = holding.Attached()
             starting.start(app, container, how, fresh=False)
+            _warn(app, container)
             return serve(app, container, how, interactive)
         code = each(names, lambda name: _start(app, name))
         tell(app, f"start {' '.join(names)}", explain, script)
@@ -59,12 +70,21 @@ def start(names: tuple[str, ...], attach: bool, interactive: bool, explain: bool
 def _start(app: App, name: str) -> str | None:
     container = _find(app, name)
     if app.state.runs.of(container.id) is None:  # started already: Docker says nothing either
-        starting.start(app, container, starting.Detached(), fresh=False)
+        starting.start(app, container, holding.Detached(), fresh=False)
+        _warn(app, container)
     return None if app.dry else name
 
 
+def _warn(app: App, container: Container) -> None:
+    """What `run` would have told about its ports."""
+    if container.ports or container.publish_all:
+        from minidock.cli import running
+
+        running.warn(app, container)
+
+
 @click.command()
-@_names
+@_names(completing.running)
 @_grace_option
 @telling
 def stop(names: tuple[str, ...], grace_seconds: float | None, explain: bool, dry_run: bool, script: str | None) -> int:
@@ -86,7 +106,7 @@ def stop(names: tuple[str, ...], grace_seconds: float | None, explain: bool, dry
 
 
 @click.command()
-@_names
+@_names(completing.containers)
 @_grace_option
 @telling
 def restart(names: tuple[str, ...], grace_seconds: float | None, explain: bool, dry_run: bool,
@@ -112,13 +132,14 @@ def _restart(app: App, container: Container, grace_seconds: float | None) -> Non
     if container.auto_remove and not app.dry:
         app.state.containers.change(container.but(auto_remove=False))
     ending.stop(app, container, grace_seconds)
-    starting.start(app, container.but(auto_remove=False), starting.Detached(), fresh=False)
+    starting.start(app, container.but(auto_remove=False), holding.Detached(), fresh=False)
     if container.auto_remove and not app.dry:
         app.state.containers.change(container)
+    events.container(app, "restart", container)
 
 
 @click.command()
-@_names
+@_names(completing.running)
 @click.option("-s", "--signal", "signal_", default="KILL", show_default=True, help="Name or number.")
 @telling
 def kill(names: tuple[str, ...], signal_: str, explain: bool, dry_run: bool, script: str | None) -> int:
@@ -141,7 +162,7 @@ def kill(names: tuple[str, ...], signal_: str, explain: bool, dry_run: bool, scr
 
 
 @click.command()
-@_names
+@_names(completing.containers)
 @click.option("-f", "--force", is_flag=True, help="Kill it first if it runs.")
 @telling
 def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script: str | None) -> int:
@@ -163,7 +184,7 @@ def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script
 
 
 @click.command()
-@_names
+@_names(completing.running)
 def wait(names: tuple[str, ...]) -> int:
     """Wait until containers end; prints their exit codes.
 
@@ -176,7 +197,7 @@ def wait(names: tuple[str, ...]) -> int:
 
 
 @click.command()
-@click.argument("old", metavar="CONTAINER")
+@click.argument("old", metavar="CONTAINER", shell_complete=completing.containers)
 @click.argument("new", metavar="NEW_NAME")
 @telling
 def rename(old: str, new: str, explain: bool, dry_run: bool, script: str | None) -> None:

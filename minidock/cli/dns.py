@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from minidock.cli import completing
 from minidock.cli.common import opened
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
@@ -31,7 +32,7 @@ _type = click.option("-t", "--type", "kind", default="A", show_default=True, met
 
 
 @dns.command()
-@click.argument("container", metavar="CONTAINER")
+@click.argument("container", metavar="CONTAINER", shell_complete=completing.running)
 @click.argument("name", metavar="NAME")
 @_type
 def query(container: str, name: str, kind: str) -> int:
@@ -57,7 +58,7 @@ def query(container: str, name: str, kind: str) -> int:
 
 
 @dns.command()
-@click.argument("container", metavar="CONTAINER")
+@click.argument("container", metavar="CONTAINER", shell_complete=completing.running)
 @click.argument("name", metavar="NAME")
 @_type
 def trace(container: str, name: str, kind: str) -> None:

@@ -8,6 +8,7 @@ import click
 
 from minidock.app import containers
 from minidock.app.entering import enter
+from minidock.cli import completing
 from minidock.cli.common import opened
 from minidock.errors import BadRequest
 
@@ -21,7 +22,7 @@ from minidock.errors import BadRequest
 @click.option("-u", "--user", default="", metavar="USER[:GROUP]", help="User name or id.")
 @click.option("-w", "--workdir", "cwd", default="", metavar="DIR", help="Working directory.")
 @click.option("--privileged", is_flag=True, help="All capabilities.")
-@click.argument("name", metavar="CONTAINER")
+@click.argument("name", metavar="CONTAINER", shell_complete=completing.running)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARG...]")
 def exec_(name: str, argv: tuple[str, ...], env: tuple[str, ...], env_files: tuple[str, ...], detach: bool,
           stdin: bool, tty: bool, user: str, cwd: str, privileged: bool) -> int:
@@ -39,5 +40,5 @@ def exec_(name: str, argv: tuple[str, ...], env: tuple[str, ...], env_files: tup
     with opened() as app:
         container = app.state.containers.find(name)
         run = app.state.runs.of(container.id)
-    return enter(container, run, argv, words, cwd=cwd, user=user, privileged=privileged, tty=tty, stdin=stdin,
+    return enter(app, container, run, argv, words, cwd=cwd, user=user, privileged=privileged, tty=tty, stdin=stdin,
                  detached=detach)

@@ -20,6 +20,7 @@ COMMANDS = {
     "ps": ("listing", "List containers"),
     "port": ("port", "List a container's published ports; publish more or fewer"),
     "logs": ("listing", "Show a container's output"),
+    "events": ("events", "Show what happens to networks and containers, as it happens"),
     "inspect": ("listing", "Show containers or networks as JSON, as docker inspect does"),
     "explain": ("listing", "Narrate what exists: every kernel object of a network or container, and why"),
     "wait": ("containers", "Wait until containers end, print their exit codes"),

@@ -11,6 +11,7 @@ import click
 
 from minidock.app import ending, looking
 from minidock.app.context import App
+from minidock.cli import completing
 from minidock.cli.common import filter_option, format_option, gather, inspected, opened
 from minidock.sandbox.liveness import alive
 
@@ -53,7 +54,7 @@ def _lines(ctx: click.Context, param: click.Parameter, value: str) -> int:
 
 
 @click.command()
-@click.argument("name", metavar="CONTAINER")
+@click.argument("name", metavar="CONTAINER", shell_complete=completing.containers)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the container ends.")
 @click.option("-n", "--tail", default="all", metavar="LINES", callback=_lines, help="Only the last lines.")
 def logs(name: str, follow: bool, tail: int) -> None:
@@ -96,7 +97,7 @@ def _seek_tail(log: int, tail: int) -> None:
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=completing.both)
 @click.option("-f", "--format", "form", default="", metavar="FORMAT", help="json, or a template: '{{.State.Pid}}'.")
 @click.option("--type", "kind", type=click.Choice(["container", "network"]), default=None, help="Only of that kind.")
 def inspect(names: tuple[str, ...], form: str, kind: str | None) -> int:
@@ -114,7 +115,7 @@ def inspect(names: tuple[str, ...], form: str, kind: str | None) -> int:
 
 
 @click.command()
-@click.argument("name", metavar="NETWORK|CONTAINER")
+@click.argument("name", metavar="NETWORK|CONTAINER", shell_complete=completing.both)
 @click.option("--script", is_flag=True, help="As a shell script.")
 @click.option("--netlink", is_flag=True, help="The devices as the kernel describes them, attribute by attribute.")
 def explain(name: str, script: bool, netlink: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,7 +11,10 @@ import click
 from minidock.app import networks
 from minidock.app.context import App
 from minidock.app.pools import Wishes
+from minidock.cli import completing
 from minidock.cli.common import (
+    check_format_or_raw,
+    confirmed,
     each,
     filter_option,
     format_option,
@@ -23,6 +27,7 @@ from minidock.cli.common import (
 )
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
+from minidock.firewall.bridge import truth
 from minidock.model.network import Attachment, Network
 
 
@@ -39,6 +44,14 @@ def net() -> None:
     """
 
 
+def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bool | None:
+    """A flag that may have a value: --ipv6, --ipv6=false; None if it is not given."""
+    try:
+        return None if value is None else truth(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value}: true or false", ctx, param) from error
+
+
 @net.command()
 @click.argument("name", metavar="NETWORK")
 @click.option("-d", "--driver", default="bridge", show_default=True, help="The network's driver.")
@@ -47,11 +60,15 @@ def net() -> None:
 @click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
 @click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
 @click.option("--internal", is_flag=True, help="No way out and no way in.")
-@click.option("--ipv4", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv4", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv4 (default true)?  --ipv4=false for IPv6 only.")
-@click.option("--ipv6", type=bool, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv6", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv6 (default false)?")
 @click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
+@click.option("--ipam-driver", type=click.Choice(["default"]), default="default", help="There is one.",
+              expose_value=False)
+@click.option("--scope", type=click.Choice(["local"]), default="local", help="Networks are this host's.",
+              expose_value=False)
 @click.option("-o", "--opt", "options", multiple=True, metavar="KEY=VALUE", help="Driver options.")
 @click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Labels.")
 @telling
@@ -94,7 +111,7 @@ def _split(words: tuple[str, ...]) -> tuple[str, ...]:
 @click.option("-q", "--quiet", is_flag=True, help="Ids only.")
 @click.option("--no-trunc", is_flag=True, help="Whole ids.")
 @filter_option(help="driver, id, name, label, scope, type (builtin, custom), dangling (true, false).")
-@format_option()
+@format_option(callback=check_format_or_raw)
 def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> None:
     """List networks.
 
@@ -108,10 +125,10 @@ def ls(quiet: bool, no_trunc: bool, filters: tuple[str, ...], format_: str) -> N
     from minidock.views.listing import listing
 
     with opened() as app:
-        found = _filtered(app, filters)
+        found = sorted(_filtered(app, filters), key=view.natural)
     rows = [view.as_object(network, no_trunc) for network in found]
-    text = "\n".join(row["ID"] for row in rows) if quiet else \
-        listing(format_, rows, view.HEADS, view.TABLE, "*network.networkContext")
+    forms = {"table": "{{.ID}}", "raw": view.RAW_QUIET} if quiet else {"raw": view.RAW}
+    text = listing(forms.get(format_, format_), rows, view.HEADS, view.TABLE, "*network.networkContext")
     if text:
         click.echo(text)
 
@@ -131,8 +148,9 @@ net.add_command(ls, "list")
 
 
 @net.command()
-@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...", shell_complete=completing.networks)
 @click.option("-f", "--format", "form", default="", metavar="FORMAT", help="json, or a template: '{{.Id}}'.")
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Accepted; there is no more to show.")
 def inspect(names: tuple[str, ...], form: str) -> int:
     """Show networks as JSON, with docker's keys.
 
@@ -150,7 +168,7 @@ def inspect(names: tuple[str, ...], form: str) -> int:
 
 
 @net.command()
-@click.argument("names", nargs=-1, required=True, metavar="NETWORK...")
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK...", shell_complete=completing.removable)
 @click.option("-f", "--force", is_flag=True, help="Do not complain about networks that do not exist.")
 @telling
 def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script: str | None) -> int:
@@ -166,7 +184,7 @@ def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script
     with opened(dry_run) as app:
         def act(name: str) -> str | None:
             try:
-                networks.remove(app, name)
+                _warn_of_removal(app, networks.remove(app, name))
             except NotFound:
                 if not force:
                     raise
@@ -181,30 +199,54 @@ def rm(names: tuple[str, ...], force: bool, explain: bool, dry_run: bool, script
 net.add_command(rm, "remove")
 
 
+def _warn_of_removal(app: App, network: Network) -> None:
+    from minidock.app import neighbours
+
+    for notice in neighbours.of_removal(app, network):
+        print(notice, file=sys.stderr)
+
+
 @net.command()
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE",
+              help="until=TIME (made before), label=KEY[=VALUE], label!=KEY[=VALUE].")
 @telling
-def prune(force: bool, explain: bool, dry_run: bool, script: str | None) -> None:
+def prune(force: bool, filters: tuple[str, ...], explain: bool, dry_run: bool, script: str | None) -> None:
     """Remove all networks no running container is attached to.
 
     \b
     Examples:
       minidock net prune
-      minidock net prune -f
+      minidock net prune -f --filter until=24h --filter label!=keep
     """
+    chosen = _chosen(filters)
     if not (force or dry_run):
-        print("WARNING! This will remove all custom networks not used by at least one container.", file=sys.stderr)
-        click.confirm("Are you sure you want to continue?", abort=True, err=True)
+        confirmed("network prune", "This will remove all custom networks not used by at least one container.")
     with opened(dry_run) as app:
-        removed = networks.prune(app)
+        removed = networks.prune(app, chosen)
         if removed and not dry_run:
-            click.echo("Deleted Networks:\n" + "\n".join(removed))
+            click.echo("Deleted Networks:\n" + "\n".join(network.name for network in removed))
+        for network in removed:
+            _warn_of_removal(app, network)
         tell(app, "net prune", explain, script)
 
 
+def _chosen(texts: tuple[str, ...]) -> Callable[[Network], bool]:
+    """Which networks the filters of prune mean."""
+    if not texts:
+        return lambda network: True
+    from datetime import datetime
+
+    from minidock.views import filters
+
+    now = datetime.now().astimezone()
+    wanted = filters.of_prune(texts, now)
+    return lambda network: filters.network_prunable(wanted, network, now)
+
+
 @net.command()
-@click.argument("network", metavar="NETWORK")
-@click.argument("container", metavar="CONTAINER")
+@click.argument("network", metavar="NETWORK", shell_complete=completing.networks)
+@click.argument("container", metavar="CONTAINER", shell_complete=completing.containers)
 @click.option("--alias", "aliases", multiple=True, metavar="NAME", help="More names there.")
 @click.option("--driver-opt", "options", multiple=True, metavar="KEY=VALUE", help="Options of the endpoint.")
 @click.option("--gw-priority", default="0", metavar="NUMBER", help="The highest is the way out (default 0).")
@@ -235,8 +277,8 @@ def connect(network: str, container: str, options: tuple[str, ...], gw_priority:
 
 
 @net.command()
-@click.argument("network", metavar="NETWORK")
-@click.argument("container", metavar="CONTAINER")
+@click.argument("network", metavar="NETWORK", shell_complete=completing.networks)
+@click.argument("container", metavar="CONTAINER", shell_complete=completing.containers)
 @click.option("-f", "--force", is_flag=True, help="Do not complain about a container that does not exist.")
 @telling
 def disconnect(network: str, container: str, force: bool, explain: bool, dry_run: bool, script: str | None) -> None:

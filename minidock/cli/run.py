@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 
 from minidock.app import containers
-from minidock.cli import running
+from minidock.cli import completing, running
 from minidock.cli.common import opened, tell, telling
 from minidock.cli.plain import FLAG, MANY, Option
 from minidock.errors import BadRequest
@@ -25,7 +25,8 @@ def _option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]
         return click.option(*option.flags, option.name, is_flag=True, help=option.help)
     return click.option(*option.flags, option.name, multiple=option.kind == MANY, metavar=option.metavar or None,
                         default=None if option.kind == MANY else option.default, help=option.help,
-                        show_default=bool(option.default))
+                        show_default=bool(option.default),
+                        shell_complete=completing.modes if option.name == "networks" else None)
 
 
 def _configuring(command: Callable[..., Any]) -> Callable[..., Any]:

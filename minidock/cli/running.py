@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from minidock.app import attaching, containers, ending, starting
+from minidock.app import attaching, containers, ending, holding, starting
 from minidock.app.context import App
 from minidock.cli.plain import FLAG, MANY, TEXT, Option
 from minidock.cli.session import opened, pairs, tell
@@ -21,6 +21,7 @@ CONFIGURING = (
     Option(("--name",), "name", TEXT, "Its name (default: a random one)."),
     Option(("--hostname", "-h"), "hostname", TEXT, "Its host name (default: the first 12 digits of its id)."),
     Option(("--domainname",), "domainname", TEXT, "The domain of its host name."),
+    Option(("--uts",), "uts", TEXT, "host: it shares the host's host name.", "host"),
     Option(("--network", "--net"), "networks", MANY, "A network (default bridge), host, none, or container:NAME;"
            " several, or with settings: name=NET,ip=…,alias=…,gw-priority=….", "NETWORK"),
     Option(("--ip",), "ip", TEXT, "A fixed IPv4 address of the first network.", "IP"),
@@ -28,7 +29,8 @@ CONFIGURING = (
     Option(("--link-local-ip",), "link_local", MANY, "One more address, link-local.", "IP"),
     Option(("--link",), "links", MANY, "Another container by a name only this one knows.", "CONTAINER[:ALIAS]"),
     Option(("--mac-address",), "mac", TEXT, "A fixed MAC address.", "MAC"),
-    Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host.", "[[IP:]PORT:]PORT[/PROTO]"),
+    Option(("-p", "--publish"), "ports", MANY, "Offer a port on the host; who reaches it is told on"
+           " standard error.", "[[IP:]PORT:]PORT[/PROTO]"),
     Option(("-P", "--publish-all"), "publish_all", FLAG, "Offer all exposed ports, on host ports of our choice."),
     Option(("--expose",), "expose", MANY, "Ports that -P offers.", "PORT[-PORT][/PROTO]"),
     Option(("--network-alias", "--net-alias"), "aliases", MANY, "More names on the first network.", "NAME"),
@@ -83,34 +85,36 @@ def run(given: dict[str, Any], explain: bool = False, dry_run: bool = False, scr
     with opened(dry_run, lingering=True) as app:
         if wanted.auto_remove:
             app.state.durable.ephemeral()
-        how = starting.Detached() if dry_run or detach else starting.Attached()
+        how = holding.Detached() if dry_run or detach else holding.Attached()
         container = containers.with_free_name(app, wanted, lambda con: starting.start(app, con, how, fresh=True))
         warn(app, container)
         if detach and not dry_run:
             print(container.id)
         tell(app, _title(container), explain, script)
-        return 0 if isinstance(how, starting.Detached) else serve(app, container, how, wanted.stdin_open)
+        return 0 if isinstance(how, holding.Detached) else serve(app, container, how, wanted.stdin_open)
 
 
 def warn(app: App, container: Container) -> None:
-    """Tell the user whose published ports come to nothing, or further than a host firewall seems to let them."""
+    """Tell the user whose published ports come to nothing; or who reaches them, and past which host firewall."""
     if container.ports or container.publish_all:
-        from minidock.app import neighbours, publishing
+        from minidock.app import neighbours, publishing, reaching
+        from minidock.views import reach as view
 
         networks = containers.networks_of(app, container)
         text = publishing.discarded(container, networks)
         if text:
             print(f"WARNING: {text}", file=sys.stderr)
-        for notice in neighbours.of_ports(app, container):
-            print(notice, file=sys.stderr)
+        reaches = reaching.of(app, container)
+        for line in (*view.lines(reaches), *neighbours.of_ports(app, container, reaches)):
+            print(line, file=sys.stderr)
 
 
-def serve(app: App, container: Container, how: starting.Attached, stdin: bool) -> int:
+def serve(app: App, container: Container, how: holding.Attached, stdin: bool) -> int:
     """Be a started container's terminal until it ends, clean up; its exit code."""
     from minidock.sandbox.foreground import foreground
 
     code = foreground(how.spawned, f"{app.state.directory(container)}/log", stdin, how.duties())
-    starting.let_ports_go(how)
+    holding.let_ports_go(how)
     ending.reap(app, container.id, code)
     return code
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from minidock.cli.common import as_json, format_option, opened, tell, telling
+from minidock.cli.common import as_json, confirmed, format_option, opened, tell, telling
 from minidock.cli.usage import Commands
 
 
@@ -90,7 +90,8 @@ def prune(force: bool, explain: bool, dry_run: bool, script: str | None) -> None
     """
     from minidock.app import sweeping
 
-    _confirm(force or dry_run, "This will remove all stopped containers and all networks not used by a container.")
+    if not (force or dry_run):
+        confirmed("system prune", "This will remove all stopped containers and all networks not used by a container.")
     with opened(dry_run) as app:
         for line in sweeping.prune(app):
             click.echo(line)
@@ -110,16 +111,11 @@ def reset(force: bool, explain: bool, dry_run: bool, script: str | None) -> None
     """
     from minidock.app import sweeping
 
-    _confirm(force or dry_run, "This will kill all containers and remove everything of minidock's.")
+    if not (force or dry_run):
+        confirmed("system reset", "This will kill all containers and remove everything of minidock's.")
     with opened(dry_run) as app:
         sweeping.reset(app)
         tell(app, "system reset", explain, script)
-
-
-def _confirm(sure: bool, what: str) -> None:
-    if not sure:
-        print(f"WARNING! {what}", file=sys.stderr)
-        click.confirm("Are you sure you want to continue?", abort=True, err=True)
 
 
 @system.command(hidden=True)

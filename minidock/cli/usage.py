@@ -13,12 +13,21 @@ def told(error: click.ClickException) -> BadRequest:
     path = context.command_path if context else "minidock"
     see = f"see: {path} --help"
     if isinstance(error, click.NoSuchOption):
-        return BadRequest(f"unknown flag: {error.option_name}", _nearest(error, path) or see)
+        return _unknown_flag(error, path, see)
     if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Argument):
         return BadRequest(f"'{path}' requires {_count(error.param)}: {_metavar(error.param)}", see)
     if isinstance(error, click.BadParameter) and error.param is not None:
         return BadRequest(f'invalid argument for "{_flag(error.param)}": {_sentence(error.message)}', see)
     return BadRequest(_sentence(error.format_message()), see)
+
+
+def _unknown_flag(error: click.NoSuchOption, path: str, see: str) -> BadRequest:
+    from minidock.cli.absent import refusal
+
+    found = refusal(path, error.option_name)
+    if found:
+        return BadRequest(f"{error.option_name}: {found[0]}", found[1])
+    return BadRequest(f"unknown flag: {error.option_name}", _nearest(error, path) or see)
 
 
 class Commands(click.Group):

@@ -171,7 +171,7 @@ def both(hostname: str) -> str:
 def extra_host(word: str) -> tuple[str, str]:
     """--add-host name:address or name=address, the address perhaps in brackets, or `host-gateway`."""
     name, sign, value = word.partition("=" if "=" in word else ":")
-    if not sign or not name or ":" in name:
+    if not sign or not name or ":" in name or " " in name or not name.isprintable():
         raise BadRequest(f'bad format for add-host: "{word}"', "write it as NAME:ADDRESS, as --add-host db:192.0.2.7")
     if len(value) > 2 and value[0] == "[" and value[-1] == "]":
         value = value[1:-1]

@@ -3,6 +3,7 @@
     container A 127.0.0.11:port_a --+
     container B 127.0.0.11:port_b --+-- epoll -- run.db (who is called what)
     RUN/dns.sock  "look again"    --+       \\-- upstream servers, asked from the right namespace
+    ports of the host (relay.py)  --/
 
 It owns nothing: what it knows it reads from MINIDOCK_RUN, where commands write. They say so at RUN/dns.sock and get
 an answer when all is as written; who forgets to say so is noticed within a second.
@@ -28,12 +29,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from minidock.dns.relay import Relays
+
 TICK_SECONDS = 1.0
 LINGER_SECONDS = 3.0  # without a container: the next one need not wait for a new server (45 ms)
 
 
 class Server:
-    """Keeps one service for each resolver row, until there has been none for a while."""
+    """Keeps one service for each resolver row, and the relays, until there has been none for a while."""
 
     def __init__(self, run_directory: str) -> None:
         self._run = run_directory
@@ -43,12 +46,13 @@ class Server:
         self._troubles: dict[str, str] = {}  # container -> why it has no service
         self._resolvers: dict[str, Resolver] = {}
         self._zones = Zones()
+        self._relays: Relays | None = None  # most hosts have none
         self._grace_until = time.monotonic() + LINGER_SECONDS
         self._bell = bell.hung(run_directory)
         self._loop.watch(self._bell, self._rung)
 
     def serve(self) -> None:
-        """Until the last resolver row is gone."""
+        """Until the last row is gone."""
         self.refresh()
         self._tick()
         while not self._over():
@@ -62,10 +66,12 @@ class Server:
         except sqlite3.Error as error:  # a moment's trouble: what we know stays true
             print(f"cannot read {self._reader.path}: {error}", file=sys.stderr, flush=True)
             return
-        if self._resolvers:
+        if self._needed:
             self._grace_until = time.monotonic() + LINGER_SECONDS
         for container in tuple(self._troubles):
             self._provide(container)
+        if self._relays:
+            self._relays.retry()
 
     def _apply(self, change: Change) -> None:
         """Close what is no longer written, open what is new, and give all of them the names of now."""
@@ -79,6 +85,16 @@ class Server:
             self._provide(container)
         if change.containers:
             self._forget_answers()
+            self._relay(change)
+
+    def _relay(self, change: Change) -> None:
+        """The host's ports that are not the kernel's to translate."""
+        if change.relays and self._relays is None:
+            from minidock.dns.relay import Relays
+
+            self._relays = Relays(self._loop)
+        if self._relays is not None:
+            self._relays.replace(change.containers, change.relays)
 
     def _provide(self, container: str) -> None:
         """The container has the service that its row asks for, or a trouble."""
@@ -106,6 +122,11 @@ class Server:
             client = service.desk.client
             service.desk.ready = shared.setdefault((client.networks, client.links), {})
 
+    @property
+    def _needed(self) -> bool:
+        """Is there anybody to serve?"""
+        return bool(self._resolvers or self._relays)
+
     def _tick(self) -> None:
         self._loop.patience_of(TICK_SECONDS).start(self, self._ticked)
 
@@ -129,13 +150,13 @@ class Server:
 
     def _over(self) -> bool:
         """Is nobody left to serve? Asked last behind the lock of all writers, so that no new row is overlooked."""
-        if self._resolvers or time.monotonic() < self._grace_until:
+        if self._needed or time.monotonic() < self._grace_until:
             return False
         with contextlib.ExitStack() as writers:
             if self._reader.there():
                 writers.enter_context(locked(f"{self._reader.path}.lock"))
                 self.refresh()
-            if self._resolvers:
+            if self._needed:
                 return False
             bell.taken_down(self._run)
             os._exit(0)  # with it goes our own lock, before that of the writers: the next command starts a new server

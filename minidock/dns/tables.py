@@ -1,4 +1,4 @@
-"""What the name server knows: two tables of MINIDOCK_RUN/run.db, and what has changed in them since the last look.
+"""What the name server knows: some tables of MINIDOCK_RUN/run.db, and what has changed in them since the last look.
 
 `tables.sql` tells their columns. A client's `config` is JSON:
 
@@ -18,7 +18,16 @@ from minidock.model.record import Record
 
 _NameRow = tuple[str, str, str, str, str]
 _ResolverRow = tuple[str, str, int, int, int, str]
-_Row = _NameRow | _ResolverRow  # both begin with the container
+_RelayRow = tuple[str, str, str, int, str, int, int, int]
+_Row = _NameRow | _ResolverRow | _RelayRow  # all begin with the container
+
+_QUERIES = (
+    "SELECT container, network, name, address4, address6 FROM names{} ORDER BY rowid",
+    "SELECT container, netns, pid, pid_started, port, config FROM resolvers{}",
+    ("SELECT container, proto, ip, port, target, target_port, monitor, monitor_started"
+     " FROM relays JOIN running USING (container){}"),
+
+)
 
 
 class Resolver(Record):
@@ -36,6 +45,19 @@ class Resolver(Record):
         return self.client.container
 
 
+class Relay(Record):
+    """A port of the host whose traffic goes to a container's; its socket is among the monitor's descriptors."""
+
+    container: str  # its id
+    proto: str
+    ip: str
+    port: int
+    target: str
+    target_port: int
+    monitor: int  # a pid
+    monitor_started: int
+
+
 class Tables(Record):
     """All of it, as of one moment."""
 
@@ -49,6 +71,7 @@ class Change(Record):
     containers: frozenset[str] = frozenset()
     names: tuple[Name, ...] = ()
     resolvers: tuple[Resolver, ...] = ()
+    relays: tuple[Relay, ...] = ()
 
 
 def read(run_directory: str) -> Tables:
@@ -93,30 +116,28 @@ class Reader:
 
     def change(self, only: str = "") -> Change:
         """What has changed, as of one moment; `only` of one container, which takes no longer among 500."""
-        names, resolvers = self._read(only)
+        names, resolvers, relays = self._read(only)
         before = {row for row in self._known if row[0] == only} if only else self._known
-        now: set[_Row] = {*names, *resolvers}
+        now: set[_Row] = {*names, *resolvers, *relays}
         changed = frozenset(row[0] for row in before ^ now)
         self._known = self._known - before | now
         return Change(changed, tuple(_name(row) for row in names if row[0] in changed),
-                      tuple(_resolver(row) for row in resolvers if row[0] in changed))
+                      tuple(_resolver(row) for row in resolvers if row[0] in changed),
+                      tuple(Relay(*row) for row in relays if row[0] in changed))
 
-    def _read(self, only: str) -> tuple[list[_NameRow], list[_ResolverRow]]:
+    def _read(self, only: str) -> tuple[list[_NameRow], list[_ResolverRow], list[_RelayRow]]:
         if self._sql is None:
-            return [], []
+            return [], [], []
         which, values = (" WHERE container = ?", (only,)) if only else ("", ())
         version = self._data_version()
         self._sql.execute("BEGIN")
         try:
-            names = self._sql.execute(
-                f"SELECT container, network, name, address4, address6 FROM names{which} ORDER BY rowid", values)
-            resolvers = self._sql.execute(
-                f"SELECT container, netns, pid, pid_started, port, config FROM resolvers{which}", values)
-            return names.fetchall(), resolvers.fetchall()
+            names, resolvers, relays = (self._sql.execute(query.format(which), values).fetchall() for query in _QUERIES)
         finally:
             self._sql.execute("COMMIT")
-            if not only:
-                self._version = self._inode, version
+        if not only:
+            self._version = self._inode, version
+        return names, resolvers, relays
 
     def close(self) -> None:
         """Close the file."""

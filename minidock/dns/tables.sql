@@ -17,3 +17,23 @@ CREATE TABLE IF NOT EXISTS names (
     UNIQUE (network, container, name)
 );
 CREATE INDEX IF NOT EXISTS name_container ON names (container);
+
+-- Host ports that the name server's process relays (minidock/dns/relay.py), by sockets that the monitor holds.
+CREATE TABLE IF NOT EXISTS relays (
+    container   TEXT NOT NULL,         -- its id
+    proto       TEXT NOT NULL,         -- tcp, udp
+    ip          TEXT NOT NULL,         -- the host's address and port
+    port        INTEGER NOT NULL,
+    target      TEXT NOT NULL,         -- the container's
+    target_port INTEGER NOT NULL,
+    PRIMARY KEY (proto, ip, port)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS relay_container ON relays (container);
+
+-- Of every run, as minidock/store/running.sql has it: whose sockets are relayed.
+CREATE TABLE IF NOT EXISTS running (
+    container       TEXT PRIMARY KEY,
+    state           TEXT NOT NULL,
+    monitor         INTEGER NOT NULL DEFAULT 0,  -- the process that holds the sockets
+    monitor_started INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;

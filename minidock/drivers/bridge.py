@@ -119,10 +119,15 @@ def _bridge_ipv6(net: Network, facts: Facts) -> Plan:
     if not net.ipv6:
         return (heard,)
     isolated = firewall.gateway_mode(net, 6) == "isolated"
-    return (heard, Sysctl(netns="", key=f"net.ipv6.conf.{net.device}.disable_ipv6", value="1" if isolated else "0",
-                          was=found.disable_ipv6 if found else "",
-                          why="gateway_mode isolated: the host has no IPv6 address there, not even a link-local one."
-                          if isolated else "The network has IPv6, so the bridge takes part in it."))
+    at_once = Sysctl(netns="", key=f"net.ipv6.conf.{net.device}.accept_dad", value="0",
+                     was=found.accept_dad if found else "",
+                     why="Its link-local address is good at once: without one the host asks for no neighbour, and"
+                         " the first connections from outside would wait two seconds.")
+    there = Sysctl(netns="", key=f"net.ipv6.conf.{net.device}.disable_ipv6", value="1" if isolated else "0",
+                   was=found.disable_ipv6 if found else "",
+                   why="gateway_mode isolated: the host has no IPv6 address there, not even a link-local one."
+                   if isolated else "The network has IPv6, so the bridge takes part in it.")
+    return (heard, at_once, there)
 
 
 def _unfiltered(facts: Facts, version: int) -> bool:

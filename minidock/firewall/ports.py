@@ -40,7 +40,8 @@ def _translation(endpoint: Endpoint, binding: PortBinding) -> Iterator[Rule]:
     if binding.host_ip.version == 4 and binding.host_ip.is_loopback:  # ::1 from outside is dropped by the kernel itself
         yield _rule(endpoint, binding, "raw PREROUTING", END, f"{at}! -i lo {dport} -j DROP", f"only from here {host}",
                     f"{binding.host_ip} is for the host itself: a neighbour that sends there is dropped.")
-    stranger = "! -s fe80::/10 " if binding.ip.version == 6 else ""  # link-local answers cannot be routed
+    # Link-local answers cannot be routed; those to ::1 neither: it is left to the socket that is carried.
+    stranger = ("! -s fe80::/10 " + "! -d ::1/128 " * binding.carried) if binding.ip.version == 6 else ""
     yield _rule(endpoint, binding, "nat MINIDOCK", END,
                 f"{stranger}{at}{dport} -j DNAT --to-destination {_target(binding)}", f"published {host}",
                 f"What comes for {_place(binding)} goes to port {_name(binding)} of the container;"

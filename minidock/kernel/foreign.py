@@ -10,7 +10,7 @@ import struct
 
 from minidock.kernel.iptables_decode import expression_list
 from minidock.kernel.netlink import NetlinkSocket, attributes
-from minidock.kernel.nft_read import GETCHAIN, ask_each, header, named, rules_in, steady
+from minidock.kernel.nft_read import GETCHAIN, ask_each, chains_among, header, named, rules_in, steady
 
 _INET, _IPV4 = 1, 2
 _MARKS = {  # a chain that is there while the program rules: family, table, chain
@@ -18,6 +18,7 @@ _MARKS = {  # a chain that is there while the program rules: family, table, chai
     "firewalld (iptables)": (_IPV4, "filter", "INPUT_ZONES"),
     "firewalld (nftables)": (_INET, "firewalld", "filter_INPUT_ZONES"),
 }
+_FORWARDERS = {4: "ufw-user-forward", 6: "ufw6-user-forward"}
 _IIFNAME = struct.pack(">I", 6)  # NFT_META_IIFNAME
 _ACCEPT = struct.pack(">I", 1)
 _NAME_BYTES = 16  # IFNAMSIZ: a name is compared with its NULs, a prefix without
@@ -28,6 +29,12 @@ def firewalls(socket: NetlinkSocket) -> tuple[str, ...]:
     bodies = [header(family) + named(1, table) + named(3, chain) for family, table, chain in _MARKS.values()]
     answers = ask_each(socket, GETCHAIN, bodies)
     return tuple(name for name, found in zip(_MARKS, answers, strict=True) if found)
+
+
+def rules_forwarding(socket: NetlinkSocket, version: int) -> bool:
+    """Does ufw rule what is forwarded? Then the policy of FORWARD is its own (DEFAULT_FORWARD_POLICY)."""
+    place = (version, "filter", _FORWARDERS[version])
+    return place in chains_among(socket, [place])
 
 
 def refusing_zone(socket: NetlinkSocket, device: str) -> str:

@@ -19,18 +19,10 @@ _ADDRESS_SIZE = {4: 4, 6: 16}
 _ADDRESS_AT = {4: {12: "-s", 16: "-d"}, 6: {8: "-s", 24: "-d"}}
 _TRANSPORT_AT: dict[tuple[int, ...], str] = {(0, 2): "--sport", (2, 2): "--dport", (13, 1): "--tcp-flags"}
 _TCP_FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
-_PROTOCOL_NAMES = {
-    1: "icmp",
-    2: "igmp",
-    6: "tcp",
-    17: "udp",
-    47: "gre",
-    50: "esp",
-    51: "ah",
-    58: "ipv6-icmp",
-    132: "sctp",
-    136: "udplite",
-}
+_PROTOCOL_NAMES = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp",
+                   132: "sctp", 136: "udplite"}
+_CT_STATES = {1: "INVALID", 2: "ESTABLISHED", 4: "RELATED", 8: "NEW", 64: "UNTRACKED"}
+_CT_STATUSES = {16: "SNAT", 32: "DNAT"}  # IPS_SRC_NAT, IPS_DST_NAT
 _VERDICT_WORDS = {1: "-j ACCEPT", 0: "-j DROP", -5: "-j RETURN", -3: "-j ", -4: "-g "}
 _HEAD = ("-s", "-d", "-i", "-o", "-p")  # the order `iptables -S` prints
 _PORTS = ("--sport", "--dport", "--tcp-flags")
@@ -130,6 +122,15 @@ def _load_payload(rule: _Reading, found: dict[int, bytes]) -> bool:
     return True
 
 
+def _load_ct(rule: _Reading, found: dict[int, bytes]) -> bool:
+    """`ct state` and `ct status` of a native rule; iptables writes its own match instead."""
+    rule.settle()
+    if _number(found, 1) != 1 or _number(found, 2) not in (0, 2):
+        return False
+    rule.place, rule.waiting = (_number(found, 2),), "ct"
+    return True
+
+
 def _take_mask(rule: _Reading, found: dict[int, bytes]) -> bool:
     plain = _number(found, 1) == _number(found, 2) == 1 and not _number(found, 6)
     if not plain or any(_inside(found, 5)) or not rule.waiting or rule.mask:
@@ -186,6 +187,18 @@ def _say_mark(rule: _Reading, negation: str, value: bytes, _: bytes) -> bool:
     return True
 
 
+def _say_state(rule: _Reading, negation: str, value: bytes, _: bytes) -> bool:
+    """`ct state new` asks for any of the bits: masked, it is not 0."""
+    if not negation or any(value) or len(rule.mask) != 4:
+        return False
+    (bits,) = struct.unpack("=I", rule.mask)
+    names = _CT_STATES if rule.place == (0,) else _CT_STATUSES
+    if bits & ~sum(names):
+        return False
+    rule.matches.append("-m conntrack --ctstate " + ",".join(word for bit, word in names.items() if bits & bit))
+    return True
+
+
 def _say_address(rule: _Reading, negation: str, value: bytes, _: bytes) -> bool:
     offset, length = rule.place[1:]
     word, size = _ADDRESS_AT.get(rule.family, {}).get(offset, ""), _ADDRESS_SIZE.get(rule.family, 0)
@@ -232,7 +245,7 @@ def _count(rule: _Reading, found: dict[int, bytes]) -> bool:
 def _match(rule: _Reading, found: dict[int, bytes]) -> bool:
     rule.settle()
     name = found[1].rstrip(b"\0").decode()
-    rule.matches.append(match_text(name, _number(found, 2), found[3]) or f"<{name}>")
+    rule.matches.append(match_text(name, _number(found, 2), found[3], rule.family) or f"<{name}>")
     return True
 
 
@@ -260,6 +273,7 @@ def _aim(rule: _Reading, text: str) -> bool:
 
 _READERS = {
     "meta": _load_meta,
+    "ct": _load_ct,
     "payload": _load_payload,
     "bitwise": _take_mask,
     "cmp": _compare,
@@ -274,6 +288,8 @@ _SAYINGS = {
     ("meta", 7): _say_interface,
     ("meta", 16): _say_protocol,
     ("meta", 3): _say_mark,
+    ("ct", 0): _say_state,
+    ("ct", 2): _say_state,
     ("payload", 1): _say_address,
     ("payload", 2): _say_port,
 }

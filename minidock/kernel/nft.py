@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from minidock.errors import KernelRefused
-from minidock.kernel import iptables
+from minidock.kernel import foreign, iptables
 from minidock.kernel.netlink import (
     APPEND,
     CREATE,
@@ -46,7 +46,7 @@ from minidock.kernel.nft_read import (
 )
 from minidock.model.firewall import TOP, Chain, Policy, Rule
 
-__all__ = ["OwnRule", "apply", "everything", "owned", "policy", "remove", "replace"]
+__all__ = ["OwnRule", "apply", "changed_policies", "everything", "owned", "policy", "remove", "replace"]
 
 RuleSetParts = tuple[Sequence[Chain], Sequence[Policy], Sequence[Rule]]
 
@@ -85,7 +85,7 @@ def remove(
     rules: Sequence[Rule],
     handles: Sequence[int] = (),
 ) -> None:
-    """Take away rules, chains nobody else uses, and policies that still are as we set them.
+    """Take away rules, chains nobody else uses, and policies that still are as we set them and nobody else rules.
 
     What is gone already is forgiven. Only a rule that carries exactly our comment is deleted: a handle may
     mean another rule since the table was made anew.
@@ -98,7 +98,8 @@ def remove(
             batch.add(DELRULE, 0, rule.family, _handle_in(rule.table, rule.chain, handle), rule)
         present = chains_among(socket, [*map(_place, policies), *map(_place, chains)])
         for item in policies:
-            if present.get(_place(item)) == item.policy != item.was:
+            set_by_us = present.get(_place(item)) == item.policy != item.was
+            if set_by_us and not foreign.rules_forwarding(socket, item.family):
                 batch.add(NEWCHAIN, 0, item.family, _policy(item, item.was), item)
         for chain in reversed(chains):
             if _place(chain) in present and chain not in kept:
@@ -126,6 +127,13 @@ def replace(socket: NetlinkSocket, rulesets: Sequence[RuleSetParts]) -> list[tup
 
     _until_undisturbed(socket, attempt)
     return built
+
+
+def changed_policies(socket: NetlinkSocket, policies: Sequence[Policy]) -> list[Policy]:
+    """Those that somebody changed since, and no firewall that now rules there."""
+    present = chains_among(socket, list(map(_place, policies)))
+    return [item for item in policies if present.get(_place(item)) != item.policy
+            and not foreign.rules_forwarding(socket, item.family)]
 
 
 def _until_undisturbed(socket: NetlinkSocket, attempt: Callable[[int], bool]) -> None:

@@ -11,38 +11,44 @@ import contextlib
 import ctypes
 import os
 import struct
-import time
 from _socket import (
     AF_INET,
     AF_INET6,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
+    SO_REUSEADDR,
     SOCK_CLOEXEC,
     SOCK_DGRAM,
     SOCK_STREAM,
     SOL_SOCKET,
     socket,
 )
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from minidock.model.ports import Address, Place
 
 _KINDS = {"tcp": (SOCK_STREAM, 6), "udp": (SOCK_DGRAM, 17), "sctp": (SOCK_STREAM, 132)}
-_SO_ATTACH_FILTER = 26
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 _DROP = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0 bytes pass
 _FILTER = struct.pack("@HP", 1, ctypes.addressof(_DROP))  # struct sock_fprog
 _LISTENING = "0A"
 
 
 def hold(proto: str, address: str, port: int) -> int:
-    """Bind a port of this host; its descriptor. Without SO_REUSEADDR: nobody else can have it too."""
+    """Bind a port of this host; its descriptor. Nobody else can have it too.
+
+    For UDP that is so without SO_REUSEADDR; a listening TCP socket may have it, and needs it: connections that were
+    relayed linger for a minute (TIME_WAIT), and would keep the port from its next holder.
+    """
     kind, number = _KINDS[proto]
     made = socket(AF_INET6 if ":" in address else AF_INET, kind | SOCK_CLOEXEC, number)
     try:
         if ":" in address:
             made.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
         made.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
+        if kind == SOCK_STREAM:
+            made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         made.bind((address, port))
         if kind == SOCK_STREAM:
             made.listen(1)
@@ -50,6 +56,17 @@ def hold(proto: str, address: str, port: int) -> int:
         made.close()
         raise
     return made.detach()
+
+
+def deafen(held: socket) -> None:
+    """Nothing reaches it any more."""
+    held.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
+
+
+def let_hear(held: socket) -> None:
+    """What comes for it reaches it; others may have seen to that before."""
+    with contextlib.suppress(FileNotFoundError):
+        held.setsockopt(SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
 
 def holder(proto: str, address: str, port: int) -> tuple[int, str] | None:
@@ -102,21 +119,16 @@ def bound() -> dict[str, Place]:
     return {f"socket:[{inode}]": place for place, inode in _listed()}
 
 
-def until_closed(pid: int, descriptors: Collection[int]) -> None:
-    """Wait until a process has closed them, but not long: it may have no ears."""
-    for _ in range(100):
-        if not any(os.path.lexists(f"/proc/{pid}/fd/{number}") for number in descriptors):
-            return
-        time.sleep(0.005)
-
-
 def held_by(pid: int, among: Mapping[str, Place]) -> dict[Place, int]:
     """Which of these sockets a process has, and as which descriptor."""
+    return {among[link]: fd for fd, link in links(pid).items() if link in among}
+
+
+def links(pid: int) -> dict[int, str]:
+    """What each descriptor of a process is, as `socket:[INODE]`; none of a dead one."""
     found = {}
     with contextlib.suppress(OSError):
         for fd in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):  # closed meanwhile
-                place = among.get(os.readlink(f"/proc/{pid}/fd/{fd}"))
-                if place:
-                    found[place] = int(fd)
+                found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
     return found

@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from minidock.kernel import procsys, rtnl
 from minidock.kernel.handle import Kernel
 from minidock.kernel.netlink import DUMP, attributes
-from minidock.model.network import Found, Interface, Network
+from minidock.model.network import BOTH, Found, Interface, Network
 
 _MAIN_TABLE, _LINK_SCOPE, _UNICAST = 254, 253, 1
 
@@ -48,6 +48,7 @@ def bridge_found(kernel: Kernel, network: Network) -> Found:
         route_localnet=procsys.read(f"net.ipv4.conf.{device}.route_localnet"),
         accept_ra=_known(f"net.ipv6.conf.{device}.accept_ra"),
         disable_ipv6=_known(f"net.ipv6.conf.{device}.disable_ipv6"),
+        accept_dad=_known(f"net.ipv6.conf.{device}.accept_dad"),
     )
 
 
@@ -56,8 +57,16 @@ def _known(key: str) -> str:
     return procsys.read(key) if procsys.known(key) else ""
 
 
+def addresses(kernel: Kernel) -> tuple[tuple[str, Interface], ...]:
+    """The host's addresses, each with its device."""
+    return tuple((_name(index), one) for version in BOTH for index, one in _all_addresses(kernel, version))
+
+
 def _addresses(kernel: Kernel, index: int, version: int) -> list[Interface]:
+    return [one for found, one in _all_addresses(kernel, version) if found == index]
+
+
+def _all_addresses(kernel: Kernel, version: int) -> list[tuple[int, Interface]]:
     answers = kernel.route().ask(rtnl.GETADDR, DUMP, rtnl.all_addresses(version))
     kind, field = (IPv4Interface, 2) if version == 4 else (IPv6Interface, 1)  # IFA_LOCAL; IPv6 has IFA_ADDRESS only
-    return [kind((attributes(body, 8)[field], body[1])) for _, body in answers
-            if int.from_bytes(body[4:8], "little") == index]
+    return [(int.from_bytes(body[4:8], "little"), kind((attributes(body, 8)[field], body[1]))) for _, body in answers]

@@ -30,7 +30,7 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP = 1, 4, 23, 
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
 # the same numbers on every architecture (system calls younger than Linux 5.0)
-_SYS_CLONE3, _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 435, 428, 429, 442
+_SYS_CLONE3, _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR, _SYS_PIDFD_GETFD = 435, 428, 429, 442, 438
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _OPEN_TREE_CLONE, _MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_SYMLINKS = 1, 4, 0x10
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
@@ -137,3 +137,9 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     masks = (effective, permitted, inheritable)
     data = (ctypes.c_uint32 * 6)(*(mask & 0xFFFFFFFF for mask in masks), *(mask >> 32 for mask in masks))
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)))
+
+
+def pidfd_getfd(pidfd: int, number: int) -> int:
+    """A duplicate, closed on exec, of another process's descriptor (man 2 pidfd_getfd)."""
+    arguments = (ctypes.c_int(pidfd), ctypes.c_int(number), ctypes.c_uint(0))
+    return _check(_libc.syscall(ctypes.c_long(_SYS_PIDFD_GETFD), *arguments))

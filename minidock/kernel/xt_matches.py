@@ -9,6 +9,7 @@ native-endian and padded to eight bytes.
 from __future__ import annotations
 
 import struct
+from _socket import AF_INET, AF_INET6, inet_ntop
 from collections.abc import Callable
 
 Option = tuple[bool, str, list[str]]  # negated, "--dst-type", ["LOCAL"]
@@ -16,7 +17,8 @@ Option = tuple[bool, str, list[str]]  # negated, "--dst-type", ["LOCAL"]
 _BARE = ("tcp", "udp")
 _ANY_PORT = struct.pack("=4H8x", 0, 0xFFFF, 0, 0xFFFF)  # a bare `-m tcp` or `-m udp`
 _addrtype = struct.Struct("=HHI")
-_conntrack = struct.Struct("=146x4H14x")
+_conntrack = struct.Struct("=32x16s16s64x12xH4x3H4xH10x")  # xt_conntrack_mtinfo3: origdst, its mask, origdst_port,
+_STATE, _ORIGDST, _ORIGDST_PORT, _DIRECTION = 1, 8, 0x200, 0x1000  # match_, invert_flags, state_mask, …_port_high
 _icmp = struct.Struct("=4B4x")
 _sctp = struct.Struct("=4H260x12s3I4x")
 
@@ -51,12 +53,15 @@ def match_info(name: str, options: list[Option]) -> tuple[int, bytes]:
     return revision, read(options)
 
 
-def match_text(name: str, revision: int, info: bytes) -> str | None:
+def match_text(name: str, revision: int, info: bytes, family: int = 4) -> str | None:
     """The words of a match, or None when they cannot say all of it."""
     if name in _BARE and info == _ANY_PORT:
         return f"-m {name}"
     known, _, write = _MATCHES.get(name, (None, None, None))
-    text = write(info) if write and known == revision else None
+    if name == "conntrack" and known == revision:
+        text = _write_conntrack(info, family)
+    else:
+        text = write(info) if write and known == revision else None
     return f"-m {name} {text}" if text else None
 
 
@@ -128,14 +133,24 @@ def _write_addrtype(info: bytes) -> str | None:
 
 def _read_conntrack(options: list[Option]) -> bytes:
     states = _bits(_STATES, only([(False, *option[1:]) for option in options], "--ctstate"))
-    return _conntrack.pack(1, options[0][0], states, 0)  # XT_CONNTRACK_STATE
+    return _conntrack.pack(bytes(16), bytes(16), 0, _STATE, options[0][0], states, 0)
 
 
-def _write_conntrack(info: bytes) -> str | None:
-    _, inverted, states, _ = _conntrack.unpack(info)
-    if info != _conntrack.pack(1, inverted & 1, states & 0x1CF, 0):
+def _write_conntrack(info: bytes, family: int = 4) -> str | None:
+    """Users write `--ctorigdst`, `--ctorigdstport` and `--ctdir` into MINIDOCK-USER; we only read them."""
+    address, mask, first, asked, inverted, states, last = _conntrack.unpack(info)
+    exact = _conntrack.pack(address, mask, first, asked, inverted & asked, states & 0x1CF, last)
+    if info != exact or asked & ~(_STATE | _ORIGDST | _ORIGDST_PORT | _DIRECTION):
         return None
-    return f"{_negation(inverted)}--ctstate {_names(_STATES, states)}"
+    size = 4 if family == 4 else 16
+    if mask != (b"\xff" if asked & _ORIGDST else b"\0") * 16:  # a subnet
+        return None
+    spoken = ((_STATE, "--ctstate", _names(_STATES, states)),
+              (_ORIGDST, "--ctorigdst", inet_ntop(AF_INET if family == 4 else AF_INET6, address[:size])),
+              (_ORIGDST_PORT, "--ctorigdstport", write_span(first, last, ":")))
+    words = [f"{_negation(inverted & flag)}{word} {value}" for flag, word, value in spoken if asked & flag]
+    direction = ["--ctdir REPLY" if inverted & _DIRECTION else "--ctdir ORIGINAL"] if asked & _DIRECTION else []
+    return " ".join([*words, *direction])
 
 
 def _read_sctp(options: list[Option]) -> bytes:

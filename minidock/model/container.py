@@ -39,6 +39,7 @@ class Container(Record):
     dns_options: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()  # --add-host, as written
     domainname: str = ""
+    uts: str = ""  # host: it has the host's host name, and no UTS namespace of its own
 
     @property
     def short(self) -> str:

@@ -217,6 +217,7 @@ class Found(Record):
     route_localnet: str
     accept_ra: str  # "" without IPv6
     disable_ipv6: str = ""
+    accept_dad: str = ""
 
 
 class Facts(Record):

@@ -95,11 +95,12 @@ class PortBinding(Record):
     ip: Address  # the container's
     port: int
     count: int = 1
+    carried: bool = False  # the helper process carries it: all of it (`relayed`), or what comes to ::1
 
     @property
     def relayed(self) -> bool:
-        """Does no rule lead from the host's address to the container's, which is of the other family?"""
-        return self.host_ip.version != self.ip.version
+        """Does no rule lead from the host's address to the container's: it is of the other family, or ::1?"""
+        return self.host_ip.version != self.ip.version or (self.carried and int(self.host_ip) == 1)
 
     @property
     def host_last(self) -> int:

@@ -31,3 +31,4 @@ class Process(Record):
     init: bool = False  # a small reaper is PID 1
     tty: bool = False
     stdin_open: bool = False
+    host_uts: bool = False  # it has the host's host name, and no other

@@ -62,7 +62,9 @@ class Address(KernelObject):
         return (ip(self.netns, f"addr add {self.interface}{extra} dev {self.dev}"),)
 
     def shell_undo(self) -> tuple[str, ...]:
-        return (ip(self.netns, f"addr del {self.interface} dev {self.dev}"),)
+        """An interface that was taken down has lost its IPv6 addresses (keep_addr_on_down, ip-sysctl.rst)."""
+        gone = " 2>/dev/null || true" if self.interface.version == 6 else ""
+        return (ip(self.netns, f"addr del {self.interface} dev {self.dev}{gone}"),)
 
 
 class Route(KernelObject):

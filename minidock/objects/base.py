@@ -31,8 +31,21 @@ class KernelObject(Record):
 
     @property
     def doubles(self) -> bool:
-        """Can it stand beside another that is to take its place?"""
+        """Can it stay until what comes after it is there?"""
         return False
+
+    @property
+    def ordered(self) -> bool:
+        """Does its place among others of its kind tell when it was made?"""
+        return False
+
+    def renews(self, older: KernelObject) -> bool:
+        """Can it take the place of that one, in one step?"""
+        return False
+
+    def renew(self, kernel: Kernel) -> Any:
+        """Do so; memo as of `create`."""
+        raise NotImplementedError
 
     @property
     def devices(self) -> tuple[tuple[str, str], ...]:

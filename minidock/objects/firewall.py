@@ -28,8 +28,16 @@ class RuleSet(KernelObject):
     netns: str = ""
 
     @property
-    def doubles(self) -> bool:
-        return not (self.chains or self.policies)
+    def ordered(self) -> bool:
+        return not self.netns
+
+    def renews(self, older: KernelObject) -> bool:
+        if not isinstance(older, RuleSet) or self.chains or older.chains or self.policies or older.policies:
+            return False
+        return self.netns == older.netns and self._owners() == older._owners()
+
+    def _owners(self) -> set[str]:
+        return {rule.owner for rule in self.rules}
 
     @property
     def home(self) -> str:
@@ -37,6 +45,10 @@ class RuleSet(KernelObject):
 
     def create(self, kernel: Kernel) -> list[int]:
         return list(nft.apply(kernel.netfilter(self.netns), self.chains, self.policies, self.rules))
+
+    def renew(self, kernel: Kernel) -> list[int]:
+        kernel.rules_deleted()
+        return list(nft.replace(kernel.netfilter(self.netns), [(self.chains, self.policies, self.rules)])[0])
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
         kernel.rules_deleted()

@@ -22,6 +22,10 @@ class Flows(KernelObject):
     binding: PortBinding
     leaving: bool
 
+    @property
+    def doubles(self) -> bool:
+        return True  # forgotten while the old rules are there, a flow would begin anew by them
+
     def create(self, kernel: Kernel) -> None:
         if not self.leaving:
             kernel.forget_flows(self.binding)

@@ -95,8 +95,9 @@ def first(process: Process, etc_dir: str) -> Callable[[Cradle], None]:
             os._exit(125)  # nobody wants us any more; nothing has been done yet
         with _step(f"network namespace {process.netns}"):
             _enter_network(process.netns)
-        with _step(f"hostname {process.hostname}"):
-            syscalls.sethostname(process.hostname or os.uname().nodename)
+        if not process.host_uts:
+            with _step(f"hostname {process.hostname}"):
+                syscalls.sethostname(process.hostname or os.uname().nodename)
         with _step("mounts"):
             filesystem.furnish(process, etc_dir)
         if process.tty:

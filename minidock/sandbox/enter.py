@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 from minidock.errors import CannotRun, NotFound
 from minidock.kernel import syscalls
@@ -27,9 +28,11 @@ _KINDS = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
 _KINDS |= syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNET
 
 
-def enter(pid: int, started: int, process: Process, detached: bool = False) -> int:
+def enter(pid: int, started: int, process: Process, detached: bool = False,
+          began: Callable[[], None] = lambda: None) -> int:
     """Run `process` beside PID 1 `pid` and serve it until it ends; its exit code (0 at once if `detached`).
 
+    `began` is called when the program runs.
     Its netns, rootfs, hostname, binds, sysctls and init are not used: those are the container's. Fails with
     NotFound if the container has ended, CannotRun if the program cannot be executed.
     """
@@ -49,6 +52,8 @@ def enter(pid: int, started: int, process: Process, detached: bool = False) -> i
     os.waitpid(joiner, 0)
     message = spawn.read_all(failure[0])
     spawn.close(answer, failure[0])
+    if not message:
+        began()
     if message or detached:
         _forget(child, own)
         spawn.complain(message)

@@ -3,6 +3,7 @@
     hold            the sockets that come with it are held until the container ends
     drop FD …       let go of these
     guard RUN       keep the name server of that RUN directory alive
+    unguard         no longer
 
 The monitor reads by `receive`, which imports nothing before the first errand: most containers never get one.
 """
@@ -40,7 +41,7 @@ def _at(directory: str) -> int:
 
 
 def receive(channel: int, held: "list[int]") -> str:
-    """Do the next errand, `held` being the sockets we hold; what it says if it is not ours to do: `guard RUN`."""
+    """Do the next errand, `held` being the sockets we hold; what is not ours to do: `guard RUN`, `unguard`."""
     import _socket
 
     end = _socket.socket(fileno=channel)
@@ -57,7 +58,7 @@ def receive(channel: int, held: "list[int]") -> str:
         if number in held:
             held.remove(number)
             posix.close(number)
-    return text.decode() if word == "guard" else ""
+    return text.decode() if word in ("guard", "unguard") else ""
 
 
 def hold(directory: str, sockets: "Sequence[int]") -> None:
@@ -76,6 +77,11 @@ def drop(directory: str, numbers: "Sequence[int]") -> None:
 def guard(directory: str, run_directory: str) -> None:
     """The monitor keeps the name server alive."""
     _send(directory, f"guard {run_directory}")
+
+
+def unguard(directory: str) -> None:
+    """The monitor lets the name server be: its container has no names any more."""
+    _send(directory, "unguard")
 
 
 def _send(directory: str, text: str, descriptors: bytes = b"") -> None:

@@ -32,10 +32,16 @@ class Guard:
         if before >= 0 and before in ready:
             posix.close(before)
             self.pidfd = -1
-            self._ensure(self._run)
+            self._start()
         elif before < 0 and not ready:  # half a second passed: who was to start has started
             self._look()
         return before != self.pidfd
+
+    def leave(self) -> None:
+        """Watch no more."""
+        if self.pidfd >= 0:
+            posix.close(self.pidfd)
+            self.pidfd = -1
 
     def _look(self) -> None:
         try:
@@ -45,4 +51,10 @@ class Guard:
             finally:
                 posix.close(file)
         except (OSError, ValueError):  # it is not there yet, or died: start one, look again
+            self._start()
+
+    def _start(self) -> None:
+        try:
             self._ensure(self._run)
+        except OSError:  # RUN is gone: the container goes on without names
+            return

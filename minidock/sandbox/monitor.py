@@ -53,8 +53,7 @@ def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int, 
             if not copy(source, log):
                 waiting.unregister(source)
         elif channel in ready:
-            asked = errand(channel, held)
-            guard = guard or asked
+            guard = errand(channel, held, guard, waiting)
         elif pidfd in ready:
             break
         if guard:
@@ -63,12 +62,19 @@ def watch(pid: int, source: int, log: int, guard: "Guard | None", channel: int, 
     return code if code >= 0 else 128 - code
 
 
-def errand(channel: int, held: "list[int]") -> "Guard | None":
-    """What a command wants of us (errands.py); a guard, if it is that."""
+def errand(channel: int, held: "list[int]", guard: "Guard | None", waiting: "poll") -> "Guard | None":
+    """Do what a command wants of us (errands.py); who guards the name server from now on."""
     import errands  # type: ignore[import-not-found]  # by its place, as this file is
 
     word, _, run_directory = errands.receive(channel, held).partition(" ")
-    return guard_of(run_directory) if word == "guard" else None
+    if word == "guard":
+        return guard or guard_of(run_directory)
+    if word == "unguard" and guard:
+        if guard.pidfd >= 0:
+            waiting.unregister(guard.pidfd)
+        guard.leave()
+        return None
+    return guard
 
 
 def guard_of(run_directory: str) -> "Guard":

@@ -107,7 +107,11 @@ class Duties:
         """After each poll."""
         if self.channel in ready:
             word, _, run_directory = errands.receive(self.channel, self._held).partition(" ")
-            self.guard = self.guard or (self._guard_of(run_directory) if word == "guard" else None)
+            if word == "guard":
+                self.guard = self.guard or self._guard_of(run_directory)
+            elif word == "unguard" and self.guard:
+                self.guard.leave()
+                self.guard = None
         if self.guard:
             self.guard.tend(ready)
 

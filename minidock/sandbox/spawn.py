@@ -104,7 +104,7 @@ def clone(process: Process, etc_dir: str, theirs: Theirs, pipes: Wires, size: Si
     cradle = birth.Cradle(theirs[:3], pipes.failure[1], ourselves, theirs[3], pipes.go[0], size)
     blocked = block_signals()
     try:
-        pid = syscalls.clone3(_NAMESPACES)
+        pid = syscalls.clone3(_NAMESPACES & ~(syscalls.CLONE_NEWUTS if process.host_uts else 0))
     except OSError as error:
         hint = "clone3 is missing: it needs Linux 5.3 or later, or a seccomp profile that allows it" \
             if error.errno == errno.ENOSYS else \

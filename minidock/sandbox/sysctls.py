@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from minidock.errors import CannotRun
 
-_IPC = {
+_OWN = {  # of the IPC and UTS namespaces
     *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem"),
     *("kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"),
+    "kernel.domainname",
 }
 
 
@@ -32,7 +33,7 @@ def file_of(key: str, own_network: bool) -> str:
     if dotted.startswith("net.") and not own_network:
         raise CannotRun(f'sysctl "{key}" not allowed in host network namespace', "leave out --net host")
     path = dotted.translate(_SWAP)
-    if ".." in path.split("/") or not (dotted in _IPC or dotted.startswith(("net.", "fs.mqueue."))):
+    if ".." in path.split("/") or not (dotted in _OWN or dotted.startswith(("net.", "fs.mqueue."))):
         hint = "it would change the host: use sysctl -w there, if that is what you mean"
         raise CannotRun(f'sysctl "{key}" is not in a separate kernel namespace', hint)
     return f"/proc/sys/{path}"

@@ -67,6 +67,7 @@ class Database:
             raise sqlite3.OperationalError("attempt to write a readonly database")
         if fresh:
             with locked(self.path + ".lock"):
+                self._clear()
                 self._connect()
                 self._create(schema)
         else:
@@ -87,6 +88,13 @@ class Database:
             version = self._version()
             if version != SCHEMA:
                 migrate(self.sql, int(version or SCHEMA))
+
+    def _clear(self) -> None:
+        """Where no database is, its -wal and -shm are another's, whose removal was cut: SQLite must not read them."""
+        if not os.path.exists(self.path):
+            for suffix in ("-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path + suffix)
 
     def _connect(self) -> None:
         self.sql = sqlite3.connect(self.path, isolation_level=None, timeout=20)

@@ -44,9 +44,12 @@ class Journal:
             sql.execute("INSERT INTO scopes SELECT ?, 'building', coalesce(max(seq), 0) + 1 FROM scopes", (scope,))
 
     def reopen(self, scope: str) -> None:
-        """The scope is being changed: it is the newest now, and unfinished."""
-        self._database.execute("UPDATE scopes SET state = 'building', seq = (SELECT max(seq) + 1 FROM scopes) "
-                               "WHERE scope = ?", (scope,))
+        """The scope is being changed: it is unfinished."""
+        self._database.execute("UPDATE scopes SET state = 'building' WHERE scope = ?", (scope,))
+
+    def newest(self, scope: str) -> None:
+        """The scope's rules come after those of all others."""
+        self._database.execute("UPDATE scopes SET seq = (SELECT max(seq) + 1 FROM scopes) WHERE scope = ?", (scope,))
 
     def built(self, scope: str) -> None:
         """The scope is complete."""

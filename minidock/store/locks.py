@@ -20,7 +20,7 @@ def locked(path: str, shared: bool = False) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
-        os.close(fd)
+        _release(fd)
 
 
 @contextlib.contextmanager
@@ -35,4 +35,10 @@ def locked_if_free(path: str) -> Iterator[bool]:
             taken = False
         yield taken
     finally:
-        os.close(fd)
+        _release(fd)
+
+
+def _release(fd: int) -> None:
+    """Unlocked, not only closed: a child just forked may have a copy yet, and would keep the lock (man 2 flock)."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)

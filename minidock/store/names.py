@@ -27,6 +27,10 @@ class NameRows:
         """It is called nothing anywhere."""
         self._sql.execute("DELETE FROM names WHERE container = ?", (container_id,))
 
+    def retire(self, container_id: str) -> None:
+        """It has no embedded server any more."""
+        self._sql.execute("DELETE FROM resolvers WHERE container = ?", (container_id,))
+
     def port(self, container_id: str) -> int:
         """Where its embedded server listens; 0 if it has none."""
         found = self._sql.execute("SELECT port FROM resolvers WHERE container = ?", (container_id,)).fetchone()

@@ -12,6 +12,7 @@ from minidock.model.container import Container
 from minidock.model.network import Network
 from minidock.store import database
 from minidock.store.database import Database
+from minidock.store.events import Events
 from minidock.store.journal import Journal
 from minidock.store.locks import locked, locked_if_free
 from minidock.store.names import NameRows
@@ -37,6 +38,7 @@ class State:
         self.names = NameRows(self.running)
         self.relays = RelayRows(self.running)
         self.journal = Journal(self.running)
+        self.events = Events(self.run)
         os.makedirs(f"{self.run}/locks", 0o755, exist_ok=True)
 
     def _open_running(self) -> Database:
@@ -113,9 +115,17 @@ class State:
         """Shared by all who remove objects: none goes while `unremoved` is held."""
         return locked(f"{self.run}/locks/removing", shared=True)
 
+    def ordering(self) -> contextlib.AbstractContextManager[None]:
+        """Held while rules are made and their place in the journal is taken."""
+        return locked(f"{self.run}/locks/order")
+
     def unremoved(self) -> contextlib.AbstractContextManager[None]:
         """Held while rules are compared with the journal: a rule read there is not removed before we are done."""
         return locked(f"{self.run}/locks/removing")
+
+    def pruning(self) -> contextlib.AbstractContextManager[bool]:
+        """Held by whoever prunes networks; taken only if nobody does."""
+        return locked_if_free(f"{self.run}/locks/prune")
 
     def free_lock(self, kind: str, short: str) -> contextlib.AbstractContextManager[bool]:
         """Taken only if nobody works on that network or container (or, with no `short`, the host scope) now."""

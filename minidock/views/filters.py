@@ -1,7 +1,8 @@
-"""`--filter key=value` of `net ls`, `net prune` and `ps`, with Docker's rules of what is AND and what is OR.
+"""`--filter key=value` of `net ls`, `net prune`, `ps` and `events`, with Docker's rules of what is AND and what is OR.
 
 Different keys must all match. Of several values of one key one must match; of `label` all must.
-Source: docker-behaviour.md §1.2, §1.7; moby daemon/internal/filters, daemon/network/filter.go, daemon/list.go.
+Source: docker-behaviour.md §1.2, §1.7; moby daemon/internal/filters, daemon/network/filter.go, daemon/list.go,
+daemon/events/filter.go.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from minidock.errors import BadRequest
 from minidock.model.container import Container
@@ -20,6 +21,7 @@ Filters: TypeAlias = Mapping[str, tuple[str, ...]]
 NETWORK_KEYS = ("dangling", "driver", "id", "label", "name", "scope", "type")
 PRUNE_KEYS = ("label", "label!", "until")
 CONTAINER_KEYS = ("exited", "id", "label", "name", "network", "status")
+EVENT_KEYS = ("container", "event", "label", "network", "scope", "type")
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 _DANGLING = {"1": True, "true": True, "0": False, "false": False}
 
@@ -61,6 +63,11 @@ def of_containers(texts: Iterable[str]) -> Filters:
         if not re.fullmatch(r"[-+]?[0-9]+", code):
             raise BadRequest(f"invalid filter 'exited={code}'", "an exit code: -a -f exited=137")
     return filters
+
+
+def of_events(texts: Iterable[str]) -> Filters:
+    """The filters of `events`. Docker takes any value of these, and finds nothing by an unknown one."""
+    return _parsed(texts, EVENT_KEYS)
 
 
 def _parsed(texts: Iterable[str], known: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -108,6 +115,21 @@ def container_passes(filters: Filters, container: Container, state: str, exit_co
                                       for name, key in networks for value in asked)))
 
 
+def event_passes(filters: Filters, event: Mapping[str, Any]) -> bool:
+    """Does `events` show it? `container` and `network` are beginnings of the actor's id or name, whatever its type."""
+    attributes, action = event["Actor"]["Attributes"], event["Action"]
+    names = (event["Actor"]["ID"], attributes.get("name", ""))
+    whole = not {"exec_create", "exec_start", "health_status"} & set(filters.get("event", ()))  # `exec_start: COMMAND`
+    return (_is(filters, "type", event["Type"]) and _is(filters, "scope", event["scope"])
+            and (_is(filters, "event", action) if whole else _begins(filters, "event", (action,)))
+            and _begins(filters, "container", names) and _begins(filters, "network", names)
+            and _labelled(filters, "label", attributes.items()))
+
+
+def _begins(filters: Filters, key: str, texts: Iterable[str]) -> bool:
+    return key not in filters or any(text.startswith(filters[key]) for text in texts)
+
+
 def _is(filters: Filters, key: str, value: str) -> bool:
     return key not in filters or value in filters[key]
 
@@ -136,9 +158,18 @@ _SPAN = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(h|ms|m|s|us|µs|ns)")
 
 
 def until(text: str, now: datetime) -> datetime:
+    """The moment of an `until` filter."""
+    try:
+        return moment(text, now)
+    except ValueError as error:
+        raise BadRequest(f"invalid value for 'until' filter: {error}",
+                         "as until=24h, until=2025-01-31, until=2025-01-31T12:00:00Z or until=1738324800") from error
+
+
+def moment(text: str, now: datetime) -> datetime:
     """The moment a text means: so long ago (`1h30m`), a date and time (RFC 3339 or a part of it), seconds since 1970.
 
-    A time without a zone is in that of `now`. Source: moby api/types/time/timestamp.go.
+    A time without a zone is in that of `now`; ValueError if it means none. Source: moby api/types/time/timestamp.go.
     """
     if re.fullmatch(rf"[-+]?({_SPAN.pattern})+", text):
         seconds = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text))
@@ -151,5 +182,4 @@ def until(text: str, now: datetime) -> datetime:
             return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
     except (ValueError, OverflowError, OSError):
         pass
-    raise BadRequest(f'invalid value for \'until\' filter: failed to parse value as time or duration: "{text}"',
-                     "as until=24h, until=2025-01-31, until=2025-01-31T12:00:00Z or until=1738324800")
+    raise ValueError(f'failed to parse value as time or duration: "{text}"')

@@ -116,7 +116,7 @@ def _host_config(con: Container) -> dict[str, Any]:
         "CapDrop": list(con.cap_drop) or None,
         "Dns": list(con.dns), "DnsOptions": list(con.dns_options), "DnsSearch": list(con.dns_search),
         "ExtraHosts": list(con.extra_hosts) or None, "Links": _legacy_links(con),
-        "IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "",
+        "IpcMode": "private", "PidMode": "", "UTSMode": con.uts, "UsernsMode": "",
         "Privileged": con.privileged,
         "PublishAllPorts": con.publish_all,
         "ReadonlyRootfs": False,

@@ -33,6 +33,16 @@ def server_inside(subnet: Subnet, server: Address, device: str) -> Notice:
                   f" {device}", _ANOTHER)
 
 
+def fixed_addresses_lost(network: Network, holders: Iterable[tuple[str, str]]) -> Notice:
+    """The network goes; containers (name, address) that do not run have addresses of it fixed."""
+    found = list(holders)
+    told = ", ".join(f"{name} ({address})" for name, address in found)
+    names = dict.fromkeys(name for name, _ in found)
+    return Notice(f"containers that do not run have fixed addresses in network {network.name} and cannot start without"
+                  f" it: {told}",
+                  "; ".join(f"minidock net disconnect {network.short} {name}" for name in names))
+
+
 def zone_refuses(network: Network, zone: str) -> Notice:
     """firewalld's nftables rules stand after ours and reject what comes from the bridge."""
     interface = "br-+" if network.device.startswith("br-") else network.device

@@ -7,12 +7,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from minidock.app import repair
 from minidock.app.context import App
-from minidock.kernel import netns, syscalls
+from minidock.kernel import netns, portsockets, syscalls
 from minidock.sandbox.liveness import alive
 from tests.ground import Host
 
@@ -83,6 +84,14 @@ def tidied() -> list[str]:
         app.close()
 
 
+def settled_picture(host: Host) -> dict[str, object]:
+    """The picture once two looks agree: links may die a moment after the command."""
+    last = host.picture()
+    while (now := host.settled(last, 0.02)) != last:
+        last = now
+    return last
+
+
 def disagreements(host: Host) -> list[str]:
     """Every row, name, file and process that contradicts another; nothing may be half done."""
     ready, unready = _networks(host)
@@ -101,11 +110,28 @@ def disagreements(host: Host) -> list[str]:
               if row[1] != "up" or row[0][:12] not in short]
     found += [f"host port of {row[0][:12]}" for row in
               rows(host.directory / "run/run.db", "SELECT container FROM ports") if row[0][:12] not in short]
+    found += _wrong_ports(host)
+    found += [f"{table} of {row[0][:12]}" for table in ("names", "resolvers", "relays") for row in
+              rows(host.directory / "run/run.db", f"SELECT container FROM {table}") if row[0][:12] not in short]
     spaces = {name for name in os.listdir(netns.DIRECTORY) if name.startswith("md-")} - host.before
     found += [f"sandbox {name}" for name in sorted(spaces - {f"md-{one}" for one in short})]
     directory = f"{host.directory}/run/containers"
     files = set(os.listdir(directory)) if os.path.isdir(directory) else set()
     return found + [f"files of {name}" for name in sorted(files - known)]
+
+
+def _wrong_ports(host: Host) -> list[str]:
+    """Monitors that do not hold exactly the ports of their rows, and rows of a change that is not over."""
+    bound, run = portsockets.bound(), host.directory / "run/run.db"
+    held = rows(run, "SELECT container, proto, ip, first, last FROM ports")
+    found = []
+    for container, monitor, unsettled in rows(run, "SELECT container, monitor, unsettled FROM running"):
+        wanted = {(proto, ip_address(ip), port) for holder, proto, ip, first, last in held if holder == container
+                  for port in range(first, last + 1)}
+        seen = set(portsockets.held_by(monitor, bound))
+        found += [f"{container[:12]} is unsettled"] * unsettled
+        found += [f"{container[:12]} holds {sorted(map(str, seen))}, not {sorted(map(str, wanted))}"] * (seen != wanted)
+    return found
 
 
 def _networks(host: Host) -> tuple[set[str], list[tuple[str, str]]]:
@@ -117,7 +143,7 @@ def _networks(host: Host) -> tuple[set[str], list[tuple[str, str]]]:
 def _wrong_scopes(host: Host, ready: set[str], running: set[str]) -> list[str]:
     scopes = rows(host.directory / "run/run.db", "SELECT scope, state FROM scopes")
     found = [f"scope {scope} is {state}" for scope, state in scopes if state != "built"]
-    allowed = {"host": {"", "parent"}, "network": ready, "container": running}
+    allowed = {"host": {"", "ipv6", "parent"}, "network": ready, "container": running}
     found += [f"scope {scope} is nobody's" for scope, _ in scopes
               if [*scope.split("/"), ""][1] not in allowed[scope.split("/")[0]]]
     orphans = rows(host.directory / "run/run.db",

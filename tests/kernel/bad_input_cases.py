@@ -6,6 +6,8 @@ two networks and of two containers share. A tuple is taken word by word.
 
 from __future__ import annotations
 
+from tests.kernel import bad_attachment_cases
+
 NEW = "net create x --subnet 10.1.0.0/24"
 OPT = "com.docker.network."
 RUN = "run --rm --net br0"
@@ -24,7 +26,6 @@ NETWORKS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "subnet-bad-length": (2, "net create x --subnet 10.1.0.0/33"),
     "subnet-not-address": (2, "net create x --subnet ten/24"),
     "subnet-host-bits": (2, "net create x --subnet 10.1.0.7/24"),
-    "subnet-ipv6": (2, "net create x --subnet 2001:db8::/64"),
     "subnet-overlaps-network": (4, "net create x --subnet 172.28.5.0/24"),
     "subnet-two": (2, "net create x --subnet 10.1.0.0/24 --subnet 10.2.0.0/24"),
     "subnet-two-overlapping": (2, "net create x --subnet 10.1.0.0/16 --subnet 10.1.2.0/24"),
@@ -74,6 +75,9 @@ NETWORKS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "net-command-typo": (2, "net crate x"),
     "net-flag-typo": (2, "net create x --subnett 10.1.0.0/24"),
     "net-ls-format": (2, "net ls --format yaml"),
+    "net-prune-filter-unknown": (2, "net prune -f --filter name=br0"),
+    "net-prune-until-two": (2, "net prune -f --filter until=1h --filter until=2h"),
+    "net-prune-until-word": (2, "net prune -f --filter until=noon"),
 }
 
 RUNNING: dict[str, tuple[int, str | tuple[str, ...]]] = {
@@ -108,7 +112,6 @@ RUNNING: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "publish-foreign-program": (125, f"{RUN} -p 7777:80 true"),
     "publish-foreign-udp": (125, f"{RUN} -p 7777:80/udp true"),
     "publish-not-our-address": (125, f"{RUN} -p 192.0.2.77:8090:80 true"),
-    "publish-ipv6": (125, f"{RUN} -p [::1]:8090:80 true"),
     "publish-address-without-port": (125, f"{RUN} -p 127.0.0.1:80 true"),
     "publish-name": (125, f"{RUN} -p localhost:8090:80 true"),
     "publish-too-large": (125, f"{RUN} -p 70000:80 true"),
@@ -195,9 +198,14 @@ CONTAINERS: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "inspect-kind-unknown": (3, "inspect --type network web"),
     "explain-unknown": (3, "explain nosuch"),
     "ps-format": (2, "ps --format yaml"),
+    "events-filter-unknown": (2, "events --filter colour=red"),
+    "events-filter-form": (2, "events --filter network"),
+    "events-since-word": (2, "events --since noon"),
+    "events-since-after-until": (2, "events --since 1m --until 2m"),
+    "events-format-broken": (2, ("events", "--format", "{{.Action")),
     "command-typo": (2, "rnu --rm true"),
     "command-far": (2, "xyzzy"),
     "no-container-named": (2, "rm"),
 }
 
-CASES = {**NETWORKS, **RUNNING, **CONTAINERS}
+CASES = {**NETWORKS, **RUNNING, **CONTAINERS, **bad_attachment_cases.CASES}

@@ -67,6 +67,7 @@ def furnish(host: Host) -> dict[str, str]:
         host.minidock("run", "-d", "--name", name, "--net", net, *more, "sleep", "1000")
     for name in ("old", *cons):
         host.minidock("create", "--name", name, "--net", "br0", "true")
+    furnish_attachments(host)
     host.strangers = [stranger(kind) for kind in (SOCK_STREAM, SOCK_DGRAM)]  # type: ignore[attr-defined]
     host.shell("ip link add cable0 type veth peer name cable1")
     for name, text in (("binary", b"\x7fELF\xff\xfe"), ("blank", b"GOOD=1\nBAD NAME=2\n"), ("nameless", b"=2\n"),
@@ -74,6 +75,17 @@ def furnish(host: Host) -> dict[str, str]:
         (host.directory / name).write_bytes(text)
     (host.directory / "script").chmod(0o755)
     return {"NETS": prefix, "CONS": con_prefix, "DIR": str(host.directory)}
+
+
+def furnish_attachments(host: Host) -> None:
+    """What bad_attachment_cases.py says is there."""
+    host.minidock("net", "create", "back", "--subnet", "172.29.0.0/16")
+    host.minidock("net", "create", "six", "--ipv6", "--subnet", "172.27.0.0/16", "--subnet", "fd00:27::/64")
+    for name, *words in (("quiet", "--net", "none"), ("hosted", "--net", "host"), ("sharer", "--net", "container:web"),
+                         ("classic",), ("both", "--net", "br0", "--net", "six", "-p", "8083:80")):
+        host.minidock("run", "-d", "--name", name, *words, "sleep", "1000")
+    host.minidock("create", "--name", "fixed", "--net", "name=br0,ip=172.28.0.77", "--net", "name=six,ip6=fd00:27::77",
+                  "true")
 
 
 def stranger(kind: int) -> socket:
@@ -105,7 +117,7 @@ def rows(host: Host) -> dict[str, list[tuple[object, ...]]]:
         database = sqlite3.connect(host.directory / place)
         names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in names:
-            found[table] = database.execute(f"SELECT * FROM {table}").fetchall()
+            found[table] = sorted(database.execute(f"SELECT * FROM {table}").fetchall(), key=repr)
         database.close()
     del found["sqlite_sequence"]  # the journal's counter, which never goes back
     return found
@@ -146,5 +158,5 @@ def assert_readable(text: str) -> None:
     """Sentences for people: one message each with a hint, no traceback, no bug."""
     lines = text.splitlines()
     assert lines[0].startswith("minidock: ") and lines[-1].startswith("hint: "), text
-    text = text.replace("<empty>", "")  # Docker's own words
+    text = text.replace("<empty>", "").replace("<name|id>", "")  # Docker's own words
     assert not any(word in text for word in ("Traceback", "this is a bug", "Errno", "None", "0x", "<")), text

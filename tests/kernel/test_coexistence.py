@@ -101,8 +101,27 @@ def test_ufw_comes_and_goes(web: Beside) -> None:
         web.host.shell(f"ufw {command}")
         assert (works(web.host), arrives(web.host, 9000)) == ((True, True), host_is_reached), command
         assert ours() == before, command
-        assert web.host.minidock("system", "repair").stdout == "nothing to repair\n"
         assert info(web.host, "Other firewalls") == ("none" if host_is_reached else "ufw")
+        # Disabled, ufw leaves all open, and the host forwards: for containers only.
+        told = "policy DROP of iptables FORWARD: was changed: set again" if host_is_reached else "nothing to repair"
+        assert web.host.minidock("system", "repair").stdout == f"{told}\n"
+        assert "-P FORWARD DROP" in web.host.shell("iptables -S FORWARD")
+
+
+def test_ufw_that_came_later_keeps_its_policy(web: Beside) -> None:
+    """A reset of ours opens nothing that ufw closed. Control: without ufw the policy of before us is put back."""
+    host = web.host
+    web.install_ufw()
+    host.shell("ufw --force enable")
+    rules = ufw_rules(host)
+    assert "-P FORWARD DROP" in rules
+    host.minidock("system", "reset", "-f")
+    assert ufw_rules(host) == rules
+    host.shell("ufw --force disable")
+    host.minidock(*BR0)
+    assert "-P FORWARD DROP" in ufw_rules(host)
+    host.minidock("system", "reset", "-f")
+    assert "-P FORWARD ACCEPT" in ufw_rules(host)
 
 
 def test_ufw_does_not_notice_us(beside: Beside) -> None:
@@ -127,14 +146,17 @@ def test_who_publishes_under_ufw_is_told(beside: Beside) -> None:
     beside.install_ufw()
     host.minidock(*BR0)
     quiet = ("run", "--rm", "--net", "br0", "-p")
-    assert host.minidock(*quiet, "8081:80", "true").stderr == ""  # ufw is there, but not enabled
+    assert "WARNING" not in host.minidock(*quiet, "8081:80", "true").stderr  # ufw is there, but not enabled
     host.shell("ufw --force enable")
-    assert host.minidock(*quiet, "127.0.0.1:8081:80", "true").stderr == ""
+    assert "WARNING" not in host.minidock(*quiet, "127.0.0.1:8081:80", "true").stderr
     told = host.minidock(*WEB).stderr
-    assert told.startswith("WARNING: ufw's rules for incoming packets do not guard 0.0.0.0:8080/tcp: ")
+    assert "0.0.0.0:8080->80/tcp: reached by this host, its neighbours, " in told
+    assert "\nWARNING: ufw's rules for incoming packets do not guard 0.0.0.0:8080/tcp: " in told
     assert until(lambda: arrives(host, 8080), bool)
     typed(host, told, "iptables")
     assert works(host) == (True, False)
+    assert re.search("its neighbours +some +iptables -t filter -A MINIDOCK-USER ! -s 192.0.2.0/24",
+                     host.minidock("port", "web", "--who").stdout)
     host.shell("iptables -F MINIDOCK-USER")
     typed(host, told, "iptables", "192.0.2.0/24", "198.51.100.0/24")
     assert works(host) == (True, True)

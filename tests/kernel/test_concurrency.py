@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
 from ipaddress import IPv4Network, ip_interface
 from itertools import combinations
 from typing import Any
@@ -19,43 +18,10 @@ from minidock.app.context import App
 from minidock.model.container import Container
 from minidock.model.network import Attachment
 from tests.ground import COMMAND, Host, until
+from tests.kernel.crowd import Ended, at_once, honest, listed, nothing_left
 
 SUBNET = ("--subnet", "172.28.0.0/16")
 SHOW_AND_PING = "ip -4 -br addr show eth0 && ping -c1 -W2 172.28.0.1 >/dev/null && echo reached"
-
-
-class Ended:
-    """One command that has run beside others."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.out, self.err = process.communicate(timeout=60)
-        self.code = process.returncode
-
-
-def _at_once(host: Host, commands: Iterable[tuple[str, ...]]) -> list[Ended]:
-    """Start all commands before waiting for the first."""
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return [Ended(process) for process in [host.start(*words, **pipes) for words in commands]]
-
-
-def _honest(ended: Iterable[Ended]) -> None:
-    """Who did not succeed says one sentence, and no bug."""
-    for one in ended:
-        assert one.code == 0 or (one.err.startswith("minidock: ") and one.code in (3, 4, 5, 125)), one.err
-        assert "bug" not in one.err
-        assert "Traceback" not in one.err
-
-
-def _rows(host: Host, *words: str) -> list[Any]:
-    return [json.loads(line) for line in host.minidock(*words, "--format", "json").stdout.splitlines()]
-
-
-def _nothing_left(host: Host, before: dict[str, object]) -> None:
-    """The kernel as before, no container, no process, and repair has nothing to do."""
-    assert host.settled(before, 5) == before
-    assert not _rows(host, "ps", "-a")
-    assert until(host.strays, lambda found: not found, 5) == []
-    assert host.minidock("system", "repair").stdout == "nothing to repair\n"
 
 
 def test_fifty_containers_at_once_have_fifty_addresses(host: Host) -> None:
@@ -66,21 +32,21 @@ def test_fifty_containers_at_once_have_fifty_addresses(host: Host) -> None:
     script = f"{SHOW_AND_PING}; until [ -e {gate} ]; do sleep 0.2; done"
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     processes = [host.start("run", "--rm", "--net", "br0", "sh", "-c", script, **pipes) for _ in range(50)]
-    running = until(lambda: len(_rows(host, "ps")), lambda count: count == 50, 40)
+    running = until(lambda: len(listed(host, "ps")), lambda count: count == 50, 40)
     gate.touch()
     ended = [Ended(process) for process in processes]
     assert running == 50
-    _honest(ended)
+    honest(ended)
     assert [one.code for one in ended] == [0] * 50
     assert all("reached" in one.out for one in ended)
     addresses = {int(ip_interface(one.out.split()[2]).ip) for one in ended}
     assert sorted(addresses) == list(range(0xAC1C0002, 0xAC1C0002 + 50))
-    _nothing_left(host, before)
+    nothing_left(host, before)
 
 
 def test_twenty_networks_at_once_do_not_overlap(host: Host) -> None:
     """Each chooses its own subnet from the default pools."""
-    ended = _at_once(host, (("net", "create", f"n{number}") for number in range(20)))
+    ended = at_once(host, (("net", "create", f"n{number}") for number in range(20)))
     assert [one.code for one in ended] == [0] * 20, [one.err for one in ended]
     found = json.loads(host.minidock("net", "inspect", *(f"n{number}" for number in range(20))).stdout)
     subnets = [IPv4Network(network["IPAM"]["Config"][0]["Subnet"]) for network in found]
@@ -97,14 +63,14 @@ def test_a_network_is_removed_under_a_storm_of_runs(host: Host) -> None:
     before = host.picture()
     host.minidock("net", "create", "br0", *SUBNET)
     runs = [("run", "--rm", "--net", "br0", "true")] * 6
-    ended = _at_once(host, [*runs, *[("net", "rm", "br0")] * 3, *runs])
-    _honest(ended)
+    ended = at_once(host, [*runs, *[("net", "rm", "br0")] * 3, *runs])
+    honest(ended)
     removals = ended[6:9]
     assert sum(one.code == 0 for one in removals) <= 1
     if not any(one.code == 0 for one in removals):
         host.minidock("net", "rm", "br0")
     assert host.minidock("run", "--rm", "--net", "br0", "true", check=False).returncode == 125
-    _nothing_left(host, before)
+    nothing_left(host, before)
 
 
 def test_a_storm_of_creations_and_removals_leaves_nothing(host: Host) -> None:
@@ -120,7 +86,7 @@ def test_a_storm_of_creations_and_removals_leaves_nothing(host: Host) -> None:
         shells.append(" && ".join(f"$MINIDOCK {' '.join(line)}" for line in words))
     ended = [Ended(process) for process in [_shell(line) for line in shells]]
     assert [one.code for one in ended] == [0] * 8, [one.err for one in ended]
-    _nothing_left(host, before)
+    nothing_left(host, before)
 
 
 def _shell(line: str) -> subprocess.Popen[str]:
@@ -131,12 +97,12 @@ def _shell(line: str) -> subprocess.Popen[str]:
 def test_of_many_with_one_name_exactly_one_wins(host: Host) -> None:
     """The others name the holder."""
     host.minidock("net", "create", "br0", *SUBNET)
-    ended = _at_once(host, [("run", "-d", "--name", "web", "--net", "br0", "sleep", "100")] * 8)
-    _honest(ended)
+    ended = at_once(host, [("run", "-d", "--name", "web", "--net", "br0", "sleep", "100")] * 8)
+    honest(ended)
     winners = [one for one in ended if one.code == 0]
     assert len(winners) == 1
     assert all("web" in one.err and "in use" in one.err for one in ended if one.code)
-    (row,) = _rows(host, "ps", "-a")
+    (row,) = listed(host, "ps", "-a")
     assert winners[0].out.startswith(row["ID"])
     assert len(host.picture()["sandboxes"]) == 1  # type: ignore[arg-type]
     assert host.minidock("system", "repair").stdout == "nothing to repair\n"
@@ -146,11 +112,11 @@ def test_of_many_with_one_address_exactly_one_wins(host: Host) -> None:
     """The others name who holds it (by its id, while its own start has not written down the name), and leave no row."""
     host.minidock("net", "create", "br0", *SUBNET)
     words = ("run", "-d", "--net", "br0", "--ip", "172.28.7.7")
-    ended = _at_once(host, [(*words, "--name", f"c{number}", "sleep", "100") for number in range(8)])
-    _honest(ended)
+    ended = at_once(host, [(*words, "--name", f"c{number}", "sleep", "100") for number in range(8)])
+    honest(ended)
     assert len([one for one in ended if one.code == 0]) == 1
     assert all("Address already in use: 172.28.7.7" in one.err for one in ended if one.code)
-    (row,) = _rows(host, "ps", "-a")
+    (row,) = listed(host, "ps", "-a")
     assert all(f"held by container {row['Names']}" in one.err or f"held by container {row['ID']}" in one.err
                for one in ended if one.code)
     assert "172.28.7.7/16" in host.minidock("exec", row["Names"], "ip", "addr").stdout
@@ -161,35 +127,35 @@ def test_of_fifty_with_one_host_port_exactly_one_wins(host: Host) -> None:
     host.minidock("net", "create", "br0", *SUBNET)
     before = host.picture()
     run = ("run", "-d", "--net", "br0", "-p", "8080:80", "sleep", "100")
-    ended = _at_once(host, [run] * 50)
-    _honest(ended)
-    (row,) = _rows(host, "ps", "-a")
+    ended = at_once(host, [run] * 50)
+    honest(ended)
+    (row,) = listed(host, "ps", "-a")
     assert [one.out[:12] for one in ended if one.code == 0] == [row["ID"]]
     told = "Bind for 0.0.0.0:8080 failed: port is already allocated by container"
     holders = (f"{told} {row['Names']}\n", f"{told} {row['ID']}\n")  # by id, if its row is not written yet
     assert [one.err for one in ended if one.code and not any(text in one.err for text in holders)] == []
-    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080"]
+    assert host.picture()["sockets"] == ["tcp 0.0.0.0:8080", "tcp [::]:8080"]
     host.minidock("rm", "-f", row["Names"])
-    _nothing_left(host, before)
+    nothing_left(host, before)
 
 
 def test_many_that_leave_the_port_to_us_get_one_each(host: Host) -> None:
     """From the beginning of the ephemeral range on, no port twice."""
     host.minidock("net", "create", "br0", *SUBNET)
     before = host.picture()
-    ended = _at_once(host, [("run", "-d", "--net", "br0", "-p", "80", "sleep", "100")] * 10)
+    ended = at_once(host, [("run", "-d", "--net", "br0", "-p", "80", "sleep", "100")] * 10)
     assert [one.code for one in ended] == [0] * 10, [one.err for one in ended]
     found = [host.minidock("port", one.out.strip(), "80").stdout for one in ended]
     first = int(host.shell("cut -f1 /proc/sys/net/ipv4/ip_local_port_range"))
-    assert sorted(found) == [f"0.0.0.0:{port}\n" for port in range(first, first + 10)]
+    assert sorted(found) == [f"0.0.0.0:{port}\n[::]:{port}\n" for port in range(first, first + 10)]
     host.minidock("rm", "-f", *(one.out.strip() for one in ended))
-    _nothing_left(host, before)
+    nothing_left(host, before)
 
 
 def test_of_many_networks_with_one_name_exactly_one_wins(host: Host) -> None:
     """And there is one bridge."""
-    ended = _at_once(host, [("net", "create", "br0")] * 8)
-    _honest(ended)
+    ended = at_once(host, [("net", "create", "br0")] * 8)
+    honest(ended)
     assert [one.code for one in ended].count(0) == 1
     assert len(host.shell("ip -o link show type bridge").splitlines()) == 1
 
@@ -220,12 +186,12 @@ def test_commands_work_while_repair_runs(host: Host) -> None:
     before = host.picture()
     host.shell("iptables -F MINIDOCK-FORWARD; iptables -t nat -F POSTROUTING")
     runs = [("run", "--rm", "--net", "br0", "ping", "-c1", "-W2", "172.28.0.1")] * 6
-    ended = _at_once(host, [*runs[:3], *[("system", "repair")] * 4, *runs[3:], ("net", "create", "n1"),
+    ended = at_once(host, [*runs[:3], *[("system", "repair")] * 4, *runs[3:], ("net", "create", "n1"),
                             *[("system", "repair")] * 2])
     assert [one.code for one in ended] == [0] * 13, [one.err for one in ended]
     assert any("firewall rules" in one.out for one in ended)
     host.minidock("net", "rm", "n1")
-    _nothing_left(host, before)
+    nothing_left(host, before)
 
 
 def test_a_random_name_that_another_command_took_meanwhile_is_chosen_anew(host: Host) -> None:

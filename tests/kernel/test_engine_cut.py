@@ -7,148 +7,28 @@ the next command finishes the removal. Either way the rows agree and no process 
 
 from __future__ import annotations
 
-import functools
-import json
-import mmap
-import os
 import random
-import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from minidock.app import containers, ending, naming, networks, starting
+from minidock.app import containers, ending, holding, networks, starting
 from minidock.app.context import App
 from minidock.app.networks import Request
 from minidock.app.pools import Wishes
 from minidock.cli.running import serve
 from minidock.errors import MinidockError
-from minidock.kernel import portsockets
-from minidock.kernel.handle import Kernel
 from minidock.model.container import Container
 from minidock.model.network import Attachment
 from minidock.model.record import Record
-from minidock.objects import KINDS, Plan
-from minidock.sandbox import detach, spawn
-from minidock.store.journal import Journal
-from minidock.store.ports import HostPorts
-from minidock.store.registry import Containers, Networks
-from minidock.store.runs import Runs
-from minidock.store.state import State
+from minidock.objects import Plan
 from tests.ground import Host, until
-from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, tidied
+from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, settled_picture, tidied
+from tests.kernel.cutter import LONG, SEED, Outcome, attempt, chosen, do
 
 WEB = Container(id="", name="web", created="", argv=("sleep", "60"), network_mode="br0", hostname="",
                 attachments=(Attachment("", "br0"),),
                 ports=("8080:80", "5353:53/udp"))
-LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
-SEED = int(os.environ.get("MINIDOCK_CUT_SEED", "1"))
-
-EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    *((kind, ("create", "delete")) for kind in KINDS.values()),
-    (Networks, ("add", "set_state", "remove")),
-    (Containers, ("add", "presume", "ended", "remove")),
-    (Runs, ("begin", "join", "started", "stopping", "over")),
-    (Journal, ("open", "intend", "note", "forget", "built", "razing", "close")),
-    (HostPorts, ("take",)),
-    (portsockets, ("hold",)),
-    (Kernel, ("settle", "delete_link")),
-    (State, ("unlock_files",)),
-    (starting, ("spawn", "release", "forget", "let_ports_go")),
-    (naming, ("write_files",)),
-    (spawn, ("clone",)),
-    (detach, ("detach",)),
-    (ending, ("signal_process", "wait_gone", "forget")),
-)
-
-
-class Cut(BaseException):
-    """Raised by nobody else."""
-
-
-class Cutter:
-    """Counts the points that are passed, and raises a Cut at some of them, each in one process only."""
-
-    def __init__(self, *cuts: int) -> None:
-        self.cuts = cuts
-        self.points = 0
-        self.done = False  # is the work done, or does the container's program run?
-        self.reached: list[str] = []
-        self.spent = mmap.mmap(-1, 1)  # shared with what we fork: the monitor counts on from our count
-
-    def point(self, name: str) -> None:
-        self.points += 1
-        spent = self.spent[0]
-        if spent < len(self.cuts) and self.points == self.cuts[spent]:
-            self.spent[0] = spent + 1
-            self.reached.append(name)
-            raise Cut(name)
-
-    def told(self) -> str:
-        """Where the cuts were."""
-        elsewhere = ["in the monitor"] * (self.spent[0] - len(self.reached))
-        return " then ".join([*elsewhere, *self.reached])
-
-    def around(self, owner: Any, name: str) -> None:
-        """Put a point before and one after a method or function."""
-        done = getattr(owner, name)
-
-        @functools.wraps(done)
-        def cut(*values: Any, **named: Any) -> Any:
-            self.point(f"before {owner.__name__}.{name}")
-            result = done(*values, **named)
-            self.done |= name == "release"
-            self.point(f"after {owner.__name__}.{name}")
-            return result
-
-        setattr(owner, name, cut)
-
-
-class Outcome(Record):
-    """How an attempt ended."""
-
-    points: int
-    reached: str  # where it was cut; "" if the command went through
-    done: bool
-    error: str
-
-
-def attempt(work: Callable[[App], None], *cuts: int) -> Outcome:
-    """Do the work in a child, with these cuts."""
-    ears, mouth = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(ears)
-        _live(work, Cutter(*cuts), mouth)
-    os.close(mouth)
-    told = os.read(ears, 65536)
-    os.close(ears)
-    os.waitpid(child, 0)
-    return Outcome(**json.loads(told))
-
-
-def _live(work: Callable[[App], None], cutter: Cutter, mouth: int) -> None:
-    error = ""
-    try:
-        for owner, names in EFFECTS:
-            for name in names:
-                cutter.around(owner, name)
-        app = App(lingering=True)
-        try:
-            work(app)
-            cutter.done = True
-        finally:
-            app.close()
-    except (Cut, MinidockError):
-        pass
-    except BaseException:
-        error = traceback.format_exc()
-    finally:
-        outcome = Outcome(cutter.points, cutter.told(), cutter.done, error)
-        os.write(mouth, json.dumps(dict(zip(Outcome.fields, outcome, strict=True))).encode())
-        os._exit(0)
-
 
 def create_network(app: App) -> None:
     networks.create(app, Request("br1", addresses=Wishes(subnets=("172.29.0.0/16",))))
@@ -169,27 +49,27 @@ def create_on_vlan(app: App) -> None:
 
 def run_on_l2(app: App) -> None:
     wanted = WEB.but(network_mode="br1", attachments=(Attachment("", "br1"),), ports=())
-    starting.start(app, containers.configured(app, wanted), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, wanted), holding.Detached(), fresh=True)
 
 
 def run_attached(app: App) -> None:
     wanted = WEB.but(argv=("true",), auto_remove=True)
-    container, how = containers.configured(app, wanted), starting.Attached()
+    container, how = containers.configured(app, wanted), holding.Attached()
     starting.start(app, container, how, fresh=True)
     serve(app, container, how, False)
 
 
 def run_detached(app: App) -> None:
-    starting.start(app, containers.configured(app, WEB), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, WEB), holding.Detached(), fresh=True)
 
 
 def run_what_fails(app: App) -> None:
     wanted = WEB.but(argv=("/nonexistent",), auto_remove=True)
-    starting.start(app, containers.configured(app, wanted), starting.Detached(), fresh=True)
+    starting.start(app, containers.configured(app, wanted), holding.Detached(), fresh=True)
 
 
 def start_again(app: App) -> None:
-    starting.start(app, app.state.containers.find("web"), starting.Detached(), fresh=False)
+    starting.start(app, app.state.containers.find("web"), holding.Detached(), fresh=False)
 
 
 def stop(app: App) -> None:
@@ -253,19 +133,6 @@ def remove_all(app: App) -> None:
         ending.remove(app, container, force=True)
 
 
-def do(*works: Callable[[App], None]) -> None:
-    """Do them in children, uncut; each must succeed."""
-    for work in works:
-        outcome = attempt(work)
-        assert (outcome.reached, outcome.error) == ("", "")
-
-
-def chosen(points: int, most: int, name: str) -> list[int]:
-    """All points, or in the short form so many of them, chosen by the seed."""
-    every = range(1, points + 1)
-    return list(every) if LONG else sorted(random.Random(f"{SEED}/{name}").sample(every, min(most, points)))
-
-
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.kernel("vlan") if "VLAN" in name else ())
                                   for name in JOBS])
 def test_a_cut_at_any_point_leaves_no_trace(ready: Host, name: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,7 +143,7 @@ def test_a_cut_at_any_point_leaves_no_trace(ready: Host, name: str, capsys: pyte
     for cut in picked:
         if not stands:
             do(*job.first)
-            stands, before = True, _settled_picture(ready)
+            stands, before = True, settled_picture(ready)
         outcome = attempt(job.work, cut)
         where = f"{name}, point {cut} of {points}: {outcome.reached}"
         assert outcome.reached, f"{where}: it was not cut"
@@ -291,18 +158,10 @@ def _rehearsed(host: Host, job: Job) -> tuple[int, dict[str, object]]:
     do(*job.first)
     outcome = attempt(job.work)
     assert (outcome.reached, outcome.error) == ("", "")
-    after = _settled_picture(host)
+    after = settled_picture(host)
     assert disagreements(host) == []
     do(*job.back)
     return outcome.points, after
-
-
-def _settled_picture(host: Host) -> dict[str, object]:
-    """The picture once two looks agree: links may die a moment after the command."""
-    last = host.picture()
-    while (now := host.settled(last, 0.02)) != last:
-        last = now
-    return last
 
 
 def _judge(host: Host, job: Job, outcome: Outcome, before: dict[str, object], after: dict[str, object],
@@ -343,7 +202,7 @@ def test_a_second_cut_while_undoing_is_finished_by_the_next_command(ready: Host,
     """Ctrl-C twice: the undoing itself is cut; what is left is what `tidy` is for."""
     job = JOBS[name]
     points, after = _rehearsed(ready, job)
-    before = _settled_picture(ready)
+    before = settled_picture(ready)
     dice = random.Random(f"{SEED}/{name}/twice")
     twice = 0
     for _ in range(100 if LONG else 12):

@@ -6,18 +6,14 @@ drivers add lines to the table.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from minidock.cli.group import cli
 from tests.closeup import closeup, difference
-from tests.ground import Host, fresh_host, until
+from tests.ground import Host, fresh_host
+from tests.kernel.tale import Tale
 
 OPTION = "com.docker.network."
 SUBNET = ("--subnet", "172.28.0.0/16")
@@ -103,33 +99,12 @@ def seed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-class Tale:
-    """What the engine did on its host: the scripts it printed beforehand, and how the host looked after each."""
-
-    def __init__(self) -> None:
-        self.chapters: list[tuple[str, dict[str, Any]]] = []
-
-    def act(self, host: Host, *words: str) -> None:
-        """Let minidock print the script of a command, then do it, then look."""
-        at = next((i for i, word in enumerate(words) if word == "sleep"), len(words))
-        script = _printed(*words[:at], "--dry-run", "--script", "-", *words[at:])
-        host.minidock(*words)
-        self.chapters.append((script, closeup(host)))
-
-
-def _printed(*words: str) -> str:
-    """What a command prints, run inside this process: a hundred of them cost a minute otherwise."""
-    with contextlib.redirect_stdout(io.StringIO()) as text:
-        cli.main(list(words), prog_name="minidock", standalone_mode=False)
-    return text.getvalue()
-
-
 def _told(tmp_path: Path, name: str) -> Tale:
     before, create, run = CASES[name]
     tale = Tale()
     with fresh_host(tmp_path / "engine") as host:
         host.shell(before or ":")
-        tale.chapters.append(("", closeup(host)))
+        tale.look(host)
         if create is not None:
             tale.act(host, "net", "create", "br0", *create)
         tale.act(host, "run", "-d", "--name", "c1", *run, "sleep", "100")
@@ -140,21 +115,13 @@ def _told(tmp_path: Path, name: str) -> Tale:
     return tale
 
 
-def _run_script(script: str) -> None:
-    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"{done.stderr}\n{script}"
-
-
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.kernel(*NEEDS.get(name, ()))) for name in CASES])
 def test_the_printed_commands_make_what_the_engine_makes(name: str, tmp_path: Path) -> None:
     """Step by step: create, run, rm -f, net rm, reset; after each the two hosts and their sandboxes look alike."""
     tale = _told(tmp_path, name)
     with fresh_host(tmp_path / "script") as host:
         host.shell(CASES[name][0] or ":")
-        for script, wanted in tale.chapters:
-            _run_script(script)
-            seen = until(lambda: difference(wanted, closeup(host)), lambda found: not found, 2)  # noqa: B023
-            assert not seen, "\n".join([script, *seen])
+        tale.retell(host)
     left = difference(tale.chapters[0][1], tale.chapters[-1][1])
     assert {line.partition(":")[0] for line in left} == LASTING.get(name, set()), "\n".join(left)
 

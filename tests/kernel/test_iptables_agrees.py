@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from minidock.kernel import nft_read
+from minidock.kernel.handle import Kernel
 from tests.ground import Host
 
 CREATE = ("net", "create", "br0", "--subnet", "172.28.0.0/16", "-o", "com.docker.network.bridge.name=lab")
@@ -66,6 +68,13 @@ nft add table inet theirs
 nft add chain inet theirs input '{ type filter hook input priority 0; }'
 nft add rule inet theirs input tcp dport 9 drop
 """
+
+# what the user may ask conntrack for, and what stays unread: a subnet, a status
+USERS = (
+    "-m conntrack --ctstate DNAT --ctorigdst 198.51.100.2 --ctorigdstport 8080 --ctdir ORIGINAL -j DROP",
+    "-p tcp -m conntrack ! --ctorigdst 198.51.100.2 ! --ctorigdstport 8080:8082 --ctdir REPLY -j DROP",
+)
+UNREAD = ("-m conntrack --ctorigdst 198.51.100.0/24 -j DROP", "-m conntrack --ctstatus CONFIRMED -j DROP")
 
 RESTORE = """*filter
 :INPUT ACCEPT [0:0]
@@ -200,3 +209,13 @@ def test_the_users_chain_comes_first_and_is_never_flushed(lab: Host, outside: st
     lab.minidock(*ping)
     lab.minidock("system", "reset", "-f")
     assert lab.shell("iptables-save | grep -ci minidock", check=False) == "0\n"
+
+
+def test_what_users_ask_conntrack_for_is_read_in_their_words(host: Host) -> None:
+    for spec in (*USERS, *UNREAD):
+        host.shell(f"iptables -A FORWARD {spec}")
+    host.shell("ip6tables -A FORWARD -m conntrack --ctorigdst 2001:db8::1 -j DROP")
+    kernel = Kernel()
+    rows = [row[5] for row in nft_read.words(kernel.netfilter()) if row[0] == "rule"]
+    kernel.close()
+    assert rows == [*USERS, *["<conntrack> -j DROP"] * 2, "-m conntrack --ctorigdst 2001:db8::1 -j DROP"]

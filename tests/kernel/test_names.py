@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from minidock.dns import wire
+from minidock.kernel import netns
 from tests.ground import Host, until
+from tests.unit.test_dns_wire import nonsense
+
+LONG = os.environ.get("MINIDOCK_TEST_LONG") == "1"
 
 
 @pytest.fixture
@@ -128,3 +135,43 @@ def test_aliases_are_for_networks_of_the_user_s(named: Host) -> None:
     done = named.minidock("run", "--net", "bridge", "--network-alias", "x", "true", check=False)
     assert done.returncode == 125
     assert "network-scoped aliases are only supported for user-defined" in done.stderr
+
+
+def private_kb(pid: int) -> int:
+    """What a process has for itself alone."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
+
+
+def descriptors(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def flood(sandbox: str, messages: list[bytes]) -> None:
+    """Send them to the container's 127.0.0.11 as its programs would; the good question after each fifty is answered."""
+    with netns.inside(sandbox):
+        client = socket.socket(type=socket.SOCK_DGRAM)
+    client.connect(("127.0.0.11", 53))
+    client.settimeout(5)
+    for start in range(0, len(messages), 50):
+        good = wire.query("web", 1, start & 0xFFFF)
+        for message in (*messages[start : start + 50], good):
+            client.send(message)
+        while not (answer := client.recv(4096)).startswith(good[:2]) or answer[-4:] != bytes((172, 28, 0, 2)):
+            pass  # replies to the nonsense
+    client.close()
+
+
+def test_broken_messages_neither_stop_the_server_nor_make_it_grow(named: Host) -> None:
+    """From a running container, through its rules: 6,000 of them (100,000 in the long form) after a first 2,000."""
+    sandbox = named.shell("ip netns list | grep -o 'md-[0-9a-f]*'").strip()
+    pid, chance = until(lambda: server(named), bool), random.Random(53)
+    flood(sandbox, [nonsense(chance) for _ in range(2000)])
+    before = private_kb(pid)
+    files = until(lambda: descriptors(pid), lambda count: count <= 20)
+    for _ in range(50 if LONG else 3):
+        flood(sandbox, [nonsense(chance) for _ in range(2000)])
+    assert server(named) == pid
+    assert until(lambda: descriptors(pid), lambda count: count == files) == files
+    assert private_kb(pid) - before < 1000
+    assert inside(named, "dig +short web; dig +short +tcp web") == "172.28.0.2\n172.28.0.2\n"

@@ -28,9 +28,24 @@ def inside(host: Host, line: str, *flags: str) -> str:
     return host.minidock("run", "--rm", "--net", "br0", *flags, "sh", "-c", line).stdout
 
 
+def test_whose_host_name(br0: Host) -> None:
+    """--uts host shares the host's namespace; without it the name is the container's own, in host mode too (§2.4)."""
+    ours, ask = os.uname().nodename, ("sh", "-c", "hostname; readlink /proc/self/ns/uts")
+    shared = f"{ours}\n{os.readlink('/proc/self/ns/uts')}\n"
+    assert br0.minidock("run", "--rm", "--net", "br0", "--uts", "host", *ask).stdout == shared
+    assert br0.minidock("run", "--rm", "--net", "host", "--uts=host", *ask).stdout == shared
+    assert br0.minidock("run", "--rm", "--net", "host", "-h", "box", *ask).stdout.startswith("box\nuts:")
+    own = br0.minidock("run", "--rm", "--net", "host", *ask).stdout
+    assert own.startswith(f"{ours}\n") and own != shared
+    assert os.uname().nodename == ours
+
+
 @pytest.mark.parametrize(("flags", "line", "expected"), [
     (["--hostname", "box"], "hostname; cat /etc/hostname; tail -1 /etc/hosts", "box\nbox\n172.28.0.2\tbox\n"),
     (["-h", "box"], "hostname", "box\n"),
+    (["-h", "box", "--domainname", "example.org"],
+     "hostname; cat /etc/hostname /proc/sys/kernel/domainname; tail -1 /etc/hosts; hostname -f",
+     "box\nbox\nexample.org\n172.28.0.2\tbox.example.org box\nbox.example.org\n"),
     (["--ip", "172.28.9.9"], "ip -4 -br addr show eth0 | tr -s ' '", "eth0@if5 UP 172.28.9.9/16 \n"),
     (["--mac-address", "02:42:AC:1C:00:05"], "cat /sys/class/net/eth0/address", "02:42:ac:1c:00:05\n"),
     (["--mac-address", "02-42-ac-1c-00-05"], "cat /sys/class/net/eth0/address", "02:42:ac:1c:00:05\n"),

@@ -18,6 +18,14 @@ GAME = PortBinding("udp", ip_address("198.51.100.2"), 5000, IN, 53, 3)
 ROUTED = PortBinding("tcp", ip_address("0.0.0.0"), 0, IN, 80)
 
 
+def test_fixed_addresses_of_a_network_that_is_gone() -> None:
+    holders = [("db", "172.28.0.9"), ("db", "fd00::9"), ("web", "172.28.0.8")]
+    assert str(warnings.fixed_addresses_lost(BR0, holders)) == (
+        "WARNING: containers that do not run have fixed addresses in network br0 and cannot start without it:"
+        " db (172.28.0.9), db (fd00::9), web (172.28.0.8)\n"
+        "hint: minidock net disconnect 0123456789ab db; minidock net disconnect 0123456789ab web")
+
+
 def test_published_ports_under_ufw() -> None:
     assert str(warnings.ports_unguarded("ufw", BR0, [HERE, WEB, GAME])) == (
         "WARNING: ufw's rules for incoming packets do not guard 0.0.0.0:8080/tcp, 198.51.100.2:5000-5002/udp: what"

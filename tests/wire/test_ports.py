@@ -46,7 +46,8 @@ for word in sys.argv[2:]:
 @pytest.fixture
 def wire(host: Host, outside: str) -> Host:
     """A host with an outside, and the network br0 (172.28.0.0/16) on the device `lab`."""
-    host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16", "-o", f"{OPTION}bridge.name=lab")
+    host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16", "-o", f"{OPTION}bridge.name=lab",
+                  "-o", f"{OPTION}bridge.ipv6_relay=false")
     return host
 
 
