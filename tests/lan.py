@@ -65,6 +65,14 @@ def pings(host: Host, where: str, target: str) -> bool:
     return host.shell(f"{inside}ping -c1 -W1 {target} >/dev/null 2>&1 && echo yes", check=False) == "yes\n"
 
 
+def reached(host: Host, *pairs: tuple[str, str]) -> dict[tuple[str, str], bool]:
+    """The same for many pairs (from where, target) at once."""
+    lines = [f"({f'ip netns exec {where} ' if where else ''}ping -c1 -W1 {target} >/dev/null 2>&1 && echo {number}) &"
+             for number, (where, target) in enumerate(pairs)]
+    numbers = host.shell("\n".join([*lines, "wait"])).split()
+    return {pair: str(number) in numbers for number, pair in enumerate(pairs)}
+
+
 def mac_of(host: Host, where: str, device: str = "eth0") -> str:
     """A device's hardware address."""
     inside = f"-n {where} " if where else ""

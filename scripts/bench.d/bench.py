@@ -232,6 +232,7 @@ def main() -> None:
     parallel()
     head("The name server (10 containers, 50 names)")
     names(MINIDOCK, row)
+    subprocess.run([sys.executable, f"{HERE}/ports.py", MINIDOCK, *sys.argv[3:]], check=True)
     everybody = crowd()
     memory(everybody)
     subprocess.run([MINIDOCK, "rm", "-f", *everybody], check=True, stdout=NULL)

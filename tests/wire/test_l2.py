@@ -15,7 +15,22 @@ from scapy.layers.l2 import ARP, Ether
 
 from minidock.probes.tap import Tap
 from tests.ground import Host
-from tests.lan import C1, C2, HOST, HOST_MAC, NEIGHBOUR, ROUTER, SUBNET, SWITCH, lan_of, mac_of, pings, reflect, start
+from tests.lan import (
+    C1,
+    C2,
+    HOST,
+    HOST_MAC,
+    NEIGHBOUR,
+    ROUTER,
+    SUBNET,
+    SWITCH,
+    lan_of,
+    mac_of,
+    pings,
+    reached,
+    reflect,
+    start,
+)
 
 
 @pytest.fixture
@@ -47,8 +62,8 @@ def test_whom_a_macvlan_reaches(mode: str, siblings: bool, lan: Host) -> None:
     """The neighbour always, the host never, each other in mode bridge only; both ways."""
     _net(lan, f"macvlan_mode={mode}")
     one, two = start(lan, "c1"), start(lan, "c2")
-    seen = {(who, target): pings(lan, who, target) for who, target in
-            ((one, C2), (one, HOST), (one, ROUTER), (two, ROUTER), (NEIGHBOUR, C1), (NEIGHBOUR, HOST), ("", C1))}
+    seen = reached(lan, (one, C2), (one, HOST), (one, ROUTER), (two, ROUTER), (NEIGHBOUR, C1), (NEIGHBOUR, HOST),
+                   ("", C1))
     assert seen == {(one, C2): siblings, (one, HOST): False, (one, ROUTER): True, (two, ROUTER): True,
                     (NEIGHBOUR, C1): True, (NEIGHBOUR, HOST): True, ("", C1): False}
 

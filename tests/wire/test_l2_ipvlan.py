@@ -14,7 +14,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from minidock.probes.tap import Tap
 from tests.ground import Host
-from tests.lan import C1, C2, HOST, HOST_MAC, NEIGHBOUR, ROUTER, SUBNET, SWITCH, lan_of, mac_of, pings, start
+from tests.lan import C1, C2, HOST, HOST_MAC, NEIGHBOUR, ROUTER, SUBNET, SWITCH, lan_of, mac_of, pings, reached, start
 
 pytestmark = pytest.mark.kernel("ipvlan")
 ROUTED = ("--subnet", "10.88.0.0/24")  # of the l3 modes
@@ -62,8 +62,8 @@ def test_whom_an_ipvlan_reaches(mode: str, flag: str, siblings: bool, lan: Host)
     _net(lan, mode, f"ipvlan_flag={flag}")
     one, two = start(lan, "c1"), start(lan, "c2")
     mine, its = (C1, C2) if mode == "l2" else (R1, R2)
-    seen = {(who, target): pings(lan, who, target) for who, target in
-            ((one, its), (one, HOST), (one, ROUTER), (two, ROUTER), (NEIGHBOUR, mine), (NEIGHBOUR, HOST), ("", mine))}
+    seen = reached(lan, (one, its), (one, HOST), (one, ROUTER), (two, ROUTER), (NEIGHBOUR, mine), (NEIGHBOUR, HOST),
+                   ("", mine))
     assert seen == {(one, its): siblings, (one, HOST): False, (one, ROUTER): True, (two, ROUTER): True,
                     (NEIGHBOUR, mine): True, (NEIGHBOUR, HOST): True, ("", mine): False}
 

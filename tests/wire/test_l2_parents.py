@@ -11,7 +11,7 @@ from scapy.layers.l2 import ARP, Dot1Q
 
 from minidock.probes.tap import Tap
 from tests.ground import Host, until
-from tests.lan import C1, C2, HOST, NEIGHBOUR, ROUTER, SUBNET, SWITCH, lan_of, pings, start
+from tests.lan import C1, C2, HOST, NEIGHBOUR, ROUTER, SUBNET, SWITCH, lan_of, pings, reached, start
 
 DRIVERS = ("macvlan", pytest.param("ipvlan", marks=pytest.mark.kernel("ipvlan")))
 TAGGED = ("10.78.0.128", "10.78.0.1")  # a container, and the neighbour, in VLAN 10
@@ -106,9 +106,9 @@ def test_without_a_parent_containers_reach_only_each_other(driver: str, lan: Hos
     one, two = start(lan, "c1"), start(lan, "c2")
     assert not lan.shell(f"ip -n {one} route show default")
     lan.shell(f"ip -n {one} route add default dev eth0")
-    assert [pings(lan, who, target) for who, target in
-            ((one, "10.79.0.2"), (two, "10.79.0.1"), (one, HOST), (one, ROUTER), ("", "10.79.0.1"), ("", ROUTER))
-            ] == [True, True, False, False, False, True]
+    seen = reached(lan, (one, "10.79.0.2"), (two, "10.79.0.1"), (one, HOST), (one, ROUTER), ("", "10.79.0.1"),
+                   ("", ROUTER))
+    assert list(seen.values()) == [True, True, False, False, False, True]
     lan.minidock("rm", "-f", "c1", "c2")
     lan.minidock("net", "rm", "lan")
     assert lan.settled(before) == before
