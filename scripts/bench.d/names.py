@@ -10,6 +10,7 @@ import tempfile
 import time
 from _socket import AF_INET, SOCK_DGRAM, socket
 from collections.abc import Callable
+from signal import SIGKILL
 
 from minidock.dns import wire
 from minidock.kernel import netns
@@ -35,6 +36,7 @@ def names(minidock: str, row: Row) -> None:
     row(f"answer at {RATE:,} questions a second: median", times[len(times) // 2] * 1000, "ms")
     row(f"answer at {RATE:,} questions a second: 99th percentile", times[len(times) * 99 // 100] * 1000, "ms")
     row("private memory of the name server", _private_kb(_server()) / 1000, "MB")
+    row(f"longest silence at {RATE:,} questions a second, the server killed", _silence(sandbox, known), "ms")
     subprocess.run([minidock, "rm", "-f", *started], check=True, stdout=subprocess.DEVNULL)
 
 
@@ -83,6 +85,29 @@ def _times(sandbox: str, known: list[str]) -> tuple[int, list[float]]:
         except BlockingIOError:
             continue
     return count, sorted(times)
+
+
+def _silence(sandbox: str, known: list[str]) -> float:
+    """Milliseconds between two answers at most, while questions go on coming and the server is killed half-way."""
+    with netns.inside(sandbox):
+        mine = socket(AF_INET, SOCK_DGRAM)
+    mine.connect(("127.0.0.11", 53))
+    mine.setblocking(False)
+    began = last = time.monotonic()
+    count, longest, victim = 0, 0.0, _server()
+    while (now := time.monotonic()) - began < SECONDS:
+        if victim and now - began > SECONDS / 2:
+            os.kill(victim, SIGKILL)
+            victim = 0
+        try:
+            if count < (now - began) * RATE:
+                count += 1
+                mine.send(wire.query(known[count % len(known)], 1, count & 0xFFFF))
+            mine.recv(512)
+        except (BlockingIOError, ConnectionRefusedError):
+            continue
+        longest, last = max(longest, now - last), now
+    return max(longest, time.monotonic() - last) * 1000
 
 
 def _server() -> int:
