@@ -104,10 +104,11 @@ def test_the_address_one_leaves_with(host: Host, outside: str, callee: None) -> 
 def test_without_masquerade_one_leaves_with_ones_own_address(host: Host, outside: str, callee: None) -> None:
     """Its answer, sent straight to the container, is direct access, and dropped in raw; without that it arrives."""
     stage = staged(host, "nat", *option("bridge.enable_ip_masquerade", "false"))
+    assert asked(stage, "near", BR0, 0) == asked(stage, "host", FAR, 0) == ["pong"] * 2  # all neighbours are known
     with Tap(OUTSIDE, "eth0") as tap:
         assert asked(stage, "near", FAR, 7000, False) == ["silence"] * 2
         for layer, near in ((IP, ADDRESSES["near"][0]), (IPv6, ADDRESSES["near"][1])):
-            assert tap.wait_for(lambda packet, layer=layer, near=near: layer in packet and packet[layer].src == near, 1)
+            assert tap.wait_for(lambda packet, layer=layer, near=near: layer in packet and packet[layer].src == near, 3)
     host.shell("iptables -t raw -F PREROUTING; ip6tables -t raw -F PREROUTING")
     assert asked(stage, "near", FAR, 7000) == [*ADDRESSES["near"]]
 
