@@ -20,6 +20,7 @@ def connect(app: App, attachment: Attachment, reference: str) -> None:
     networks.ensure(app, network)
     with app.state.container_lock(container.id), app.state.attaching([network]):
         container = app.state.containers.find(container.id)
+        _refuse(container, network)  # others may have connected it while we waited
         if app.state.networks.get(network.id) is None:
             raise NotFound(f"network {network.name} not found", "see which there are: minidock net ls")
         run = app.state.runs.of(container.id)
@@ -173,10 +174,11 @@ def _stay(app: App, container: Container, run: Run, end: Endpoint) -> None:
 
 def disconnect_missing(app: App, network_id: str, name: str) -> None:
     """A stopped container whose network is gone: only its configuration names it."""
-    container = app.state.containers.find(name)
-    gone = [item for item in container.attachments if app.state.networks.get(item.network) is None]
-    left = tuple(item for item in container.attachments if not (
-        item in gone and network_id and (item.network.startswith(network_id) or item.name == network_id)))
-    if left == container.attachments:
-        raise NotFound(f"network {network_id} not found", "see which there are: minidock net ls")
-    _reconfigure(app, container, left)
+    with app.state.container_lock(app.state.containers.find(name).id):
+        container = app.state.containers.find(name)
+        gone = [item for item in container.attachments if app.state.networks.get(item.network) is None]
+        left = tuple(item for item in container.attachments if not (
+            item in gone and network_id and (item.network.startswith(network_id) or item.name == network_id)))
+        if left == container.attachments:
+            raise NotFound(f"network {network_id} not found", "see which there are: minidock net ls")
+        _reconfigure(app, container, left)

@@ -218,12 +218,17 @@ def rename(app: App, reference: str, name: str) -> None:
     if name == container.name:
         raise BadRequest("Renaming a container with the same name as its current name", "choose another name")
     if not app.dry:
-        app.state.containers.change(container.but(name=name))
-        if app.state.names.served(container.id):
-            from minidock.app import naming  # only some containers have a name server
+        with app.state.container_lock(container.id):
+            _rename(app, app.state.containers.find(container.id), name)
 
-            naming.rename(app, container, name)
-        events.container(app, "rename", container.but(name=name), oldName=f"/{container.name}")
+
+def _rename(app: App, container: Container, name: str) -> None:
+    app.state.containers.change(container.but(name=name))
+    if app.state.names.served(container.id):
+        from minidock.app import naming  # only some containers have a name server
+
+        naming.rename(app, container, name)
+    events.container(app, "rename", container.but(name=name), oldName=f"/{container.name}")
 
 
 def env_from_file(path: str) -> list[str]:

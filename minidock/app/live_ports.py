@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from minidock.app import publishing, settling
 from minidock.app.context import App
 from minidock.errors import BadRequest, Conflict, NotFound
@@ -11,23 +13,29 @@ from minidock.model.ports import PortSpec, parse
 
 def add(app: App, container: Container, words: tuple[str, ...]) -> None:
     """Publish more ports, at once and at every later start."""
-    known = set(map(parse, container.ports))
-    for word in words:
-        if parse(word) in known:
-            raise Conflict(f"{word} is published already", f"see: minidock port {container.name}")
-    _change(app, container, container.but(ports=(*container.ports, *words)), taken_back=True)
+    def added(now: Container) -> tuple[str, ...]:
+        known = set(map(parse, now.ports))
+        for word in words:
+            if parse(word) in known:
+                raise Conflict(f"{word} is published already", f"see: minidock port {now.name}")
+        return (*now.ports, *words)
+
+    _change(app, container, added, taken_back=True)
 
 
 def remove(app: App, container: Container, words: tuple[str, ...]) -> None:
     """Publish these no more. A word is what -p said, or the container's port: 80, 80/udp."""
-    ports = list(container.ports)
-    for word in words:
-        matching = [text for text in ports if _means(word, text)]
-        if not matching:
-            shown = ", ".join(ports) or "none"
-            raise NotFound(f"no public port '{word}' published for {container.name}", f"published are: {shown}")
-        ports = [text for text in ports if text not in matching]
-    _change(app, container, container.but(ports=tuple(ports)), taken_back=False)
+    def left(now: Container) -> tuple[str, ...]:
+        ports = now.ports
+        for word in words:
+            matching = [text for text in ports if _means(word, text)]
+            if not matching:
+                shown = ", ".join(ports) or "none"
+                raise NotFound(f"no public port '{word}' published for {now.name}", f"published are: {shown}")
+            ports = tuple(text for text in ports if text not in matching)
+        return ports
+
+    _change(app, container, left, taken_back=False)
 
 
 def _means(word: str, text: str) -> bool:
@@ -35,10 +43,13 @@ def _means(word: str, text: str) -> bool:
     return asked == given or (asked == PortSpec(None, 0, 0, given.first, given.last, given.proto))
 
 
-def _change(app: App, before: Container, after: Container, taken_back: bool) -> None:
-    _refuse_without_network(app, before)
-    publishing.check(after)
-    with app.state.container_lock(before.id):
+def _change(app: App, found: Container, ports_of: Callable[[Container], tuple[str, ...]], taken_back: bool) -> None:
+    """The new ports follow from those of now: others may have changed them while we waited for the lock."""
+    with app.state.container_lock(found.id):
+        before = app.state.containers.find(found.id)
+        after = before.but(ports=ports_of(before))
+        _refuse_without_network(app, before)
+        publishing.check(after)
         run = app.state.runs.of(before.id)
         if app.dry:
             if run:
