@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from minidock.kernel import portsockets, procsys
 from tests.ground import Host, until
-from tests.kernel.aftermath import disagreements, rows
+from tests.kernel.aftermath import childless, disagreements, orphanage, rows
+from tests.kernel.cutter import do
+from tests.kernel.live_jobs import remove
 
 NETS = (("net", "create", "br0", "--subnet", "172.28.0.0/16"),
         ("net", "create", "back", "--subnet", "172.29.0.0/16", "--ipv6", "--subnet", "fd00:29::/64"),
@@ -21,6 +27,24 @@ _ROWS = {
     "running": "SELECT state, unsettled FROM running",
     "scopes": "SELECT scope, state FROM scopes ORDER BY scope",
 }
+
+
+@contextmanager
+def pinned(host: Host, seed: str) -> Iterator[Host]:
+    """The host with its three networks, every identifier pinned, all orphans ours; its container goes in the end."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MINIDOCK_SEED", seed)
+        for words in NETS:
+            host.minidock(*words)
+        with orphanage():
+            yield host
+            do(remove)
+            assert childless()
+
+
+def come_to(host: Host, *wanted: dict[str, object]) -> dict[str, object]:
+    """The picture, once it is one of these; as it is after five seconds otherwise."""
+    return until(lambda: live_picture(host), lambda seen: seen in wanted, 5)
 
 
 def live_picture(host: Host) -> dict[str, object]:

@@ -11,23 +11,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ground import Host, until
-from tests.kernel.aftermath import childless, disagreements, mend, orphanage, tidied
+from tests.ground import Host
+from tests.kernel.aftermath import disagreements, mend, tidied
 from tests.kernel.cutter import Outcome, attempt, chosen, do
-from tests.kernel.live_jobs import JOBS, Job, remove
-from tests.kernel.live_stage import NETS, live_picture, settled_live_picture, unlike
+from tests.kernel.live_jobs import JOBS, Job
+from tests.kernel.live_stage import come_to, pinned, settled_live_picture, unlike
 
 
 @pytest.fixture
-def ready(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """A host with three networks, every identifier pinned, and all orphans ours."""
-    monkeypatch.setenv("MINIDOCK_SEED", "cut")
-    for words in NETS:
-        host.minidock(*words)
-    with orphanage():
+def ready(host: Host) -> Iterator[Host]:
+    with pinned(host, "cut"):
         yield host
-        do(remove)
-        assert childless()
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -44,7 +38,7 @@ def test_a_cut_at_any_point_leaves_all_as_before_or_after(ready: Host, name: str
     for cut in picked:
         if not stands:
             do(*job.back)
-            assert (seen := _come_to(ready, before)) == before, unlike(seen, before)
+            assert (seen := come_to(ready, before)) == before, unlike(seen, before)
         outcome = attempt(job.work, cut)
         where = f"{name}, point {cut} of {points}: {outcome.reached}"
         assert (bool(outcome.reached), outcome.error) == (True, ""), where
@@ -60,19 +54,15 @@ def _whole(job: Job) -> int:
     return outcome.points
 
 
-def _come_to(host: Host, *wanted: dict[str, object]) -> dict[str, object]:
-    return until(lambda: live_picture(host), lambda seen: seen in wanted, 5)
-
-
 def _judge(host: Host, job: Job, outcome: Outcome, before: dict[str, object], after: dict[str, object],
            where: str) -> dict[str, object]:
     """Check what the cut left; what it is like in the end."""
     wanted = [before] if job.builds and not outcome.done else [before, after]
     if job.builds:
-        seen = _come_to(host, *wanted)
+        seen = come_to(host, *wanted)
         assert seen in wanted, f"{where}: not taken back at once:\n{unlike(seen, *wanted)}"
     tidied()
-    seen = _come_to(host, *wanted)
+    seen = come_to(host, *wanted)
     assert seen in wanted, f"{where}: neither as before nor as after:\n{unlike(seen, *wanted)}"
     assert mend() == [], f"{where}: repair found something to do"
     assert disagreements(host) == [], where

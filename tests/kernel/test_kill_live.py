@@ -10,29 +10,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ground import Host, until
-from tests.kernel.aftermath import childless, disagreements, mend, orphanage, tidied
+from tests.kernel.aftermath import disagreements, mend, tidied
 from tests.kernel.cutter import do
 from tests.kernel.killing import EFFECTS, PAGES, Call, calls, killed_before, points
 from tests.kernel.live_jobs import JOBS, Job, remove
-from tests.kernel.live_stage import NETS, live_picture, settled_live_picture, unlike
+from tests.kernel.live_stage import come_to, live_picture, pinned, settled_live_picture, unlike
 
 SHORT = {"connect": 5, "connect, the first with names": 2, "disconnect": 4, "port add": 4, "port rm": 3}
 
 
 @pytest.fixture
-def ready(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    """A host with three networks, every identifier pinned, and all orphans ours."""
-    monkeypatch.setenv("MINIDOCK_SEED", "kill")
-    for words in NETS:
-        host.minidock(*words)
-    with orphanage():
+def ready(host: Host) -> Iterator[Host]:
+    with pinned(host, "kill"):
         yield host
-        do(remove)
-        assert childless()
-
-
-def come_to(host: Host, *wanted: dict[str, object]) -> dict[str, object]:
-    return until(lambda: live_picture(host), lambda seen: seen in wanted, 5)
 
 
 def kill_everywhere(host: Host, name: str, most: int) -> int:
