@@ -129,13 +129,20 @@ def restart(names: tuple[str, ...], grace_seconds: float | None, explain: bool, 
 
 def _restart(app: App, container: Container, grace_seconds: float | None) -> None:
     """Stop and start; a container that is to be removed at its end survives this one."""
-    if container.auto_remove and not app.dry:
-        app.state.containers.change(container.but(auto_remove=False))
+    if container.auto_remove:
+        _auto_remove(app, container, False)
     ending.stop(app, container, grace_seconds)
-    starting.start(app, container.but(auto_remove=False), holding.Detached(), fresh=False)
-    if container.auto_remove and not app.dry:
-        app.state.containers.change(container)
+    now = app.state.containers.find(container.id)  # stopping takes its time; others may have changed it
+    starting.start(app, now.but(auto_remove=False), holding.Detached(), fresh=False)
+    if container.auto_remove:
+        _auto_remove(app, container, True)
     events.container(app, "restart", container)
+
+
+def _auto_remove(app: App, container: Container, wanted: bool) -> None:
+    if not app.dry:
+        with app.state.container_lock(container.id):
+            app.state.containers.change(app.state.containers.find(container.id).but(auto_remove=wanted))
 
 
 @click.command()

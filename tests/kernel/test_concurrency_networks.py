@@ -183,3 +183,15 @@ def test_many_ports_added_to_one_container_at_once_are_all_there(ready: Host) ->
         found = json.loads(ready.minidock("inspect", f"{name}2").stdout)[0]["HostConfig"]["PortBindings"]
         assert {f"{one['HostPort']}:80" for one in found["80/tcp"]} == added
     agree(ready)
+
+
+def test_a_name_given_while_a_container_restarts_stays(ready: Host) -> None:
+    """With --rm, restart writes the configuration twice: neither time what it had read before it waited."""
+    deaf = ("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    ready.minidock("run", "-d", "--rm", "--name", "old", "--net", "br0", *deaf)
+    restarted, renamed = at_once(ready, [("restart", "-t", "1", "old"), ("rename", "old", "new")])
+    assert renamed.code == 0
+    assert restarted.code == 0 or "No such container: old" in restarted.err
+    found = json.loads(ready.minidock("inspect", "new").stdout)[0]
+    assert found["State"]["Running"] and found["HostConfig"]["AutoRemove"]
+    agree(ready)
