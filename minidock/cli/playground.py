@@ -18,7 +18,7 @@ class _RunByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=_RunByDefault, subcommand_metavar="[--name NAME] [--] [COMMAND...] | ls | enter | rm")
+@click.group(cls=_RunByDefault, subcommand_metavar="[--name NAME] [--lan] [--] [COMMAND...] | ls | enter | rm")
 def playground() -> None:
     """Run a command, or a shell, on a disposable host.
 
@@ -30,6 +30,7 @@ def playground() -> None:
       minidock playground                          a shell
       minidock playground -- ip address            one command
       minidock playground --name lab               a shell in a playground that stays
+      minidock playground --lan                    beside an office LAN: lan0 10.77.0.2, a router, two peers
       minidock playground enter lab                another one there
       minidock playground rm lab
     """
@@ -37,17 +38,21 @@ def playground() -> None:
 
 @playground.command(context_settings=_FREE, short_help="Make one and run COMMAND in it.")
 @click.option("--name", default="", help="Keep the playground under this name until it is removed.")
+@click.option("--lan", is_flag=True, help="Give it a LAN: lan0 10.77.0.2, router, DHCP server, peer1, peer2.")
+@click.option("--renew", type=click.IntRange(1, 604800), default=1800, show_default=True, metavar="SECONDS",
+              help="With --lan: after how long its DHCP clients must renew their leases.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def run(name: str, command: tuple[str, ...]) -> None:
+def run(name: str, lan: bool, renew: int, command: tuple[str, ...]) -> None:
     """Make a playground and run COMMAND in it (none: a shell); the word `run` may be left out.
 
     \b
     Examples:
       minidock playground run -- ip address
+      minidock playground run --lan -- curl http://10.77.0.11
     """
     from minidock.playground import registry, visit
 
-    sys.exit(visit.begin(registry.checked(name) if name else "", command))
+    sys.exit(visit.begin(registry.checked(name) if name else "", command, renew if lan else None))
 
 
 @playground.command(context_settings=_FREE)

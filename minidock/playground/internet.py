@@ -1,7 +1,8 @@
 """The servers of the playground's internet: web (80), names (53), echo (7), on every address there.
 
 A process of its own in the namespace `internet`; a thread per service and per TCP connection, so that each
-protocol reads as the few lines it is.
+protocol reads as the few lines it is. The peers on the LAN have web and echo by the same process: a socket stays in
+the namespace it was opened in.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from minidock.playground import names
 
@@ -21,14 +23,14 @@ Address = tuple[str, int]
 Service = Callable[[socket.socket, Address], None]
 
 
-def greeting(peer: Address) -> bytes:
+def greeting(place: str, peer: Address) -> bytes:
     """The web server's one page: who the client seems to be."""
     host = peer[0].removeprefix("::ffff:")
     shown = f"[{host}]" if ":" in host else host
-    return f"hello from the internet: you are {shown}:{peer[1]}\n".encode()
+    return f"hello from {place}: you are {shown}:{peer[1]}\n".encode()
 
 
-def web(connection: socket.socket, peer: Address) -> None:
+def web(place: str, connection: socket.socket, peer: Address) -> None:
     """Answer any request with the greeting."""
     request = b""
     while b"\r\n\r\n" not in request and len(request) < 65536:
@@ -36,7 +38,7 @@ def web(connection: socket.socket, peer: Address) -> None:
         if not data:
             break
         request += data
-    body = greeting(peer)
+    body = greeting(place, peer)
     connection.sendall(_HEAD.format(len(body)).encode() + (b"" if request.startswith(b"HEAD ") else body))
     connection.shutdown(socket.SHUT_WR)
     while connection.recv(65536):  # closing on unread data would reset the connection
@@ -103,13 +105,29 @@ def _datagrams(port: int) -> socket.socket:
     return sock
 
 
-def main(ready: int) -> None:
+def offer(place: str) -> None:
+    """Open web and echo here, and serve them from now on."""
+    echoes = _datagrams(7)
+    for port, service in ((80, partial(web, place)), (7, echo)):
+        _thread.start_new_thread(accept_forever, (_listener(port), service))
+    _thread.start_new_thread(reply_forever, (echoes, lambda data: data))
+
+
+def _settle_in(peers: tuple[str, ...]) -> None:
+    from minidock.kernel import netns  # 2 ms and 300 kB that a playground without a LAN does not pay
+
+    for peer in peers:
+        with netns.inside(peer):
+            offer(peer)
+
+
+def main(ready: int, peers: tuple[str, ...] = ()) -> None:
     """Open everything, say so on the descriptor `ready`, serve until killed."""
-    streams = [(_listener(port), service) for port, service in ((80, web), (7, echo), (53, name_stream))]
-    echoes, questions = _datagrams(7), _datagrams(53)
+    names_listener, questions = _listener(53), _datagrams(53)
+    offer("the internet")
+    if peers:
+        _settle_in(peers)
     os.write(ready, b"1")
     os.close(ready)
-    for listener, service in streams:
-        _thread.start_new_thread(accept_forever, (listener, service))
-    _thread.start_new_thread(reply_forever, (echoes, lambda data: data))
+    _thread.start_new_thread(accept_forever, (names_listener, name_stream))
     reply_forever(questions, names.answer)

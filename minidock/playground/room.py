@@ -34,7 +34,7 @@ _BARRIERS = (  # sysctls that forbid user namespaces: Ubuntu's, Debian's, everyb
 class Newborn:
     """A PID 1 that is building its host: its pid, and the pipe it reports on."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, lan: int | None = None) -> None:
         user, group = os.geteuid(), os.getegid()
         self._report, report = os.pipe2(os.O_CLOEXEC)
         try:
@@ -43,7 +43,7 @@ class Newborn:
             raise forbidden(as_root=user == 0) from error
         if self.pid == 0:
             os.close(self._report)
-            _live(name, report, f"0 {user} 1", f"0 {group} 1")
+            _live(name, lan, report, f"0 {user} 1", f"0 {group} 1")
         os.close(report)
 
     def wait(self) -> list[str]:
@@ -89,18 +89,19 @@ def _reads(path: str) -> str:
         return ""
 
 
-def _live(name: str, report: int, user_map: str, group_map: str) -> NoReturn:
+def _live(name: str, lan: int | None, report: int, user_map: str, group_map: str) -> NoReturn:
     """The whole life of PID 1."""
     try:
         syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         _detach(report)
         if user_map != "0 0 1":
             _map_ids(user_map, group_map)
-        notes = _build(name, as_user=user_map != "0 0 1")
+        notes = _build(name, lan, as_user=user_map != "0 0 1")
         if name:
             syscalls.prctl(_PR_SET_PDEATHSIG, 0)
         _say(report, {"notes": notes})
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        _bury()
         os.execv(sys.executable, [sys.executable, "-ISE", _REAPER])
     except MinidockError as error:
         _say(report, {"kind": type(error).__name__, "what": error.what, "hint": error.hint})
@@ -109,6 +110,15 @@ def _live(name: str, report: int, user_map: str, group_map: str) -> NoReturn:
 
         _say(report, {"bug": traceback.format_exc()})
     os._exit(1)
+
+
+def _bury() -> None:
+    """Reap those that died before SIGCHLD was ignored, as a daemon's parent has."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 def _detach(report: int) -> None:
@@ -138,21 +148,31 @@ def _map_ids(user_map: str, group_map: str) -> None:
         raise forbidden(as_root=False) from error
 
 
-def _build(name: str, as_user: bool) -> list[str]:
-    from minidock.playground import ground, uplink
+def _build(name: str, lan: int | None, as_user: bool) -> list[str]:
+    from minidock.playground import ground
 
     try:
         ground.own_mounts()
     except PermissionError as error:  # Ubuntu lets one make the user namespace, and do nothing in it
         raise forbidden(as_root=not as_user) from error
     try:
-        notes = ground.lay(name)
-        uplink.build()
+        notes = [*ground.lay(name), *_connect(lan)]
     except Refusal as refusal:
         raise refusal.as_error("the playground's network") from refusal
     except OSError as error:
         raise KernelRefused(f"{error.filename or 'the playground'}: {error.strerror}") from error
     return notes
+
+
+def _connect(lan: int | None) -> list[str]:
+    """The network: its internet, and beside it the LAN, unless None stands for how soon its leases are renewed."""
+    if lan is None:
+        from minidock.playground import uplink
+
+        return uplink.build()
+    from minidock.playground import lan as office
+
+    return office.build(lan)
 
 
 def _say(report: int, word: dict[str, Any]) -> None:

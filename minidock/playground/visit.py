@@ -11,16 +11,19 @@ from minidock.playground.registry import Playground
 from minidock.playground.room import Newborn
 
 
-def begin(name: str, argv: Sequence[str]) -> int:
-    """Make a playground and run the command in it; a nameless one ends with the command, or with us."""
+def begin(name: str, argv: Sequence[str], lan: int | None = None) -> int:
+    """Make a playground and run the command in it; a nameless one ends with the command, or with us.
+
+    It has a LAN unless `lan` is None: the seconds after which its DHCP clients shall renew.
+    """
     if name:
         with registry.held() as path:
             registry.vacant(path, name)
-            newborn = Newborn(name)
+            newborn = Newborn(name, lan)
             registry.record(path, name, newborn.pid)
             notes = newborn.wait()
     else:
-        newborn = Newborn(name)
+        newborn = Newborn(name, lan)
         notes = newborn.wait()
     for line in notes:
         print(f"minidock: note: {line}", file=sys.stderr)
