@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from minidock.errors import BadRequest
+
 _FREE = {"allow_interspersed_args": False}
 
 
@@ -39,10 +41,10 @@ def playground() -> None:
 @playground.command(context_settings=_FREE, short_help="Make one and run COMMAND in it.")
 @click.option("--name", default="", help="Keep the playground under this name until it is removed.")
 @click.option("--lan", is_flag=True, help="Give it a LAN: lan0 10.77.0.2, router, DHCP server, peer1, peer2.")
-@click.option("--renew", type=click.IntRange(1, 604800), default=1800, show_default=True, metavar="SECONDS",
-              help="With --lan: after how long its DHCP clients must renew their leases.")
+@click.option("--renew", type=click.IntRange(1, 604800), metavar="SECONDS",
+              help="With --lan: after how long its DHCP clients must renew their leases (default: 1800).")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def run(name: str, lan: bool, renew: int, command: tuple[str, ...]) -> None:
+def run(name: str, lan: bool, renew: int | None, command: tuple[str, ...]) -> None:
     """Make a playground and run COMMAND in it (none: a shell); the word `run` may be left out.
 
     \b
@@ -52,7 +54,10 @@ def run(name: str, lan: bool, renew: int, command: tuple[str, ...]) -> None:
     """
     from minidock.playground import registry, visit
 
-    sys.exit(visit.begin(registry.checked(name) if name else "", command, renew if lan else None))
+    if renew and not lan:
+        raise BadRequest("--renew is for the LAN's DHCP server, and this playground has none",
+                         f"minidock playground --lan --renew {renew}")
+    sys.exit(visit.begin(registry.checked(name) if name else "", command, (renew or 1800) if lan else None))
 
 
 @playground.command(context_settings=_FREE)

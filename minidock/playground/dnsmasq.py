@@ -54,7 +54,7 @@ def start(where: str, wan: str, renew_seconds: int, names: dict[str, tuple[str, 
     """Start it in the namespace, serving on all its devices but `wan`; a note if the LAN must do without it."""
     program = shutil.which("dnsmasq", path=entry.environment("")["PATH"])
     if not program:
-        return ["the LAN has no DHCP server, dnsmasq is not installed; type: sudo apt-get install dnsmasq-base"]
+        return [_without("dnsmasq is not installed; type: sudo apt-get install dnsmasq-base")]
     os.mkdir(HOME)
     with open(CONFIGURATION, "w") as file:
         file.write(text(wan, renew_seconds, names, vlans))
@@ -64,4 +64,8 @@ def start(where: str, wan: str, renew_seconds: int, names: dict[str, tuple[str, 
     if os.waitpid(pid, 0)[1] == 0:  # it has gone to the background, and answers
         return []
     with open(LOG) as log:
-        return [f"the LAN has no DHCP server: {(log.read().splitlines() or ['dnsmasq did not start'])[-1].strip()}"]
+        return [_without((log.read().splitlines() or ["dnsmasq did not start"])[-1])]
+
+
+def _without(reason: str) -> str:
+    return f"the LAN has no DHCP server: {reason}"
