@@ -39,7 +39,7 @@ group=
 """
 
 
-def text(wan: str, renew_seconds: int, names: dict[str, tuple[str, str]], vlans: tuple[int, ...]) -> str:
+def text(wan: str, renew_seconds: int, names: dict[str, tuple[str, ...]], vlans: tuple[int, ...]) -> str:
     """Its configuration. Clients renew after half the lease and rebind after 7/8 (RFC 2131 4.4.5)."""
     lease_seconds = max(_SHORTEST_LEASE_SECONDS, renew_seconds * 2)
     records = [",".join((f"host-record={name}.lan", *(str(ip_interface(one).ip) for one in own)))
@@ -49,7 +49,7 @@ def text(wan: str, renew_seconds: int, names: dict[str, tuple[str, str]], vlans:
                         rebind=renew_seconds * 7 // 4, home=HOME)
 
 
-def start(where: str, wan: str, renew_seconds: int, names: dict[str, tuple[str, str]],
+def start(where: str, wan: str, renew_seconds: int, names: dict[str, tuple[str, ...]],
           vlans: tuple[int, ...]) -> list[str]:
     """Start it in the namespace, serving on all its devices but `wan`; a note if the LAN must do without it."""
     program = shutil.which("dnsmasq", path=entry.environment("")["PATH"])

@@ -18,7 +18,7 @@ from minidock.kernel.handle import Kernel
 from minidock.kernel.netlink import CREATE, EXCL, Refusal
 from minidock.playground import dnsmasq, uplink
 from minidock.playground.uplink import INTERNET
-from minidock.playground.wiring import End, forward_nothing, lay_cable, mac_of, point, settle
+from minidock.playground.wiring import End, forward_nothing, lay_cable, mac_of, point, settle, usable
 
 DEVICE, SWITCH, BRIDGE, ROUTER, PEERS = "lan0", "switch", "sw", "router", ("peer1", "peer2")
 EVERYTHING = ("10.77.0.0/16", "2001:db8:77::/48")  # the LAN and its VLANs
@@ -54,8 +54,8 @@ def build(renew_seconds: int) -> list[str]:
     return notes
 
 
-def _names() -> dict[str, tuple[str, str]]:
-    return {station or "playground": addresses(station) for station in STATIONS}
+def _names() -> dict[str, tuple[str, ...]]:
+    return {station or "playground": usable(addresses(station)) for station in STATIONS}
 
 
 def _switch_on(kernel: Kernel) -> None:

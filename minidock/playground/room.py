@@ -169,7 +169,8 @@ def _connect(lan: int | None) -> list[str]:
     if lan is None:
         from minidock.playground import uplink
 
-        return uplink.build()
+        uplink.build()
+        return []
     from minidock.playground import lan as office
 
     return office.build(lan)

@@ -24,15 +24,14 @@ GATEWAY = ("198.51.100.1/24", "2001:db8:100::1/64")
 BEYOND = ("203.0.113.10/32", "192.0.2.53/32", "2001:db8:203::10/128", "2001:db8:53::53/128")
 
 
-def build() -> list[str]:
-    """Make the network around the process's own namespace; no notes. Raises `Refusal`."""
+def build() -> None:
+    """Make the network around the process's own namespace; raises `Refusal`."""
     netns.create(INTERNET)
     servers = start_servers()  # an interpreter needs longer than all the rest
     kernel = Kernel()
     connect(kernel)
     kernel.close()
     await_servers(servers)
-    return []
 
 
 def connect(kernel: Kernel) -> None:
