@@ -129,7 +129,7 @@ def sweep(app: App, gone: str = "") -> list[str]:
 
 def _unused(app: App, gone: str = "") -> Iterator[str]:
     """The scopes of VLAN interfaces that no network but `gone` names."""
-    found = [name for name, _ in app.state.journal.scopes("built") if name.startswith(_SCOPE)]
+    found = app.state.journal.built_under(_SCOPE.rstrip("/"))
     if found:
         rows = [*app.state.networks.all(), *(net for net, _ in app.state.networks.in_state("removing"))]
         used = {net.parent for net in rows if net.id != gone}

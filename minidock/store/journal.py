@@ -105,6 +105,12 @@ class Journal:
         yield from self._database.execute(f"SELECT scope, state FROM scopes WHERE state IN ({marks}) ORDER BY seq",
                                           states).fetchall()
 
+    def built_under(self, scope: str) -> list[str]:
+        """The children of a scope that are complete."""
+        rows = self._database.execute("SELECT scope FROM scopes WHERE scope > ? AND scope < ? AND state = 'built'",
+                                      _under(scope)[1:]).fetchall()
+        return [row[0] for row in rows]
+
 
 def _under(scope: str) -> tuple[str, str, str]:
     """The scope, and the bounds of its children's names: an index finds them ("0" follows "/")."""
