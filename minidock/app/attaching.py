@@ -168,6 +168,11 @@ def _check_mac(mac: str) -> None:
 def _check_address(text: str, version: int, network: Network) -> None:
     flag = "--ip" if version == 4 else "--ip6"
     address = ipam.parse_address(text, f"IPv{version} address", version)
+    if network.leases:
+        if version == 6:
+            raise BadRequest(f"invalid endpoint settings:\nnetwork {network.name} has no IPv6: a DHCP server lends its"
+                             " addresses, which are IPv4 only", "leave out --ip6")
+        return  # the server's to say
     subnets = [pool.subnet for pool in network.pools_of(version)]
     if not subnets:
         raise BadRequest(f"invalid endpoint settings:\nno configured subnet contains IP address {address}",

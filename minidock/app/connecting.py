@@ -54,14 +54,14 @@ def _reconfigure(app: App, container: Container, attachments: tuple[Attachment, 
 def _connect_running(app: App, container: Container, run: Run, network: Network, wanted: Attachment) -> None:
     end = _entered(app, container, network, wanted)
     if app.dry:
-        if end.interfaces:
-            starting.attach(app, network, end, app.facts())
+        if end.wired:
+            starting.attach(app, container, network, end, app.facts())
         _lead_to_names(app, container, network, end)
         settling.rehearse(app, container, ((network, end),))
         return
     try:
-        if end.interfaces:
-            starting.attach(app, network, end, app.facts())
+        if end.wired:
+            end = starting.attach(app, container, network, end, app.facts())
         _serve_names(app, container, run, network, end)
         with app.state.running.transaction():
             app.state.runs.turn(end, "up")

@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterable
 
 from minidock.app import events
 from minidock.app.context import App, now
 from minidock.app.story import departing
 from minidock.errors import BadRequest, Conflict
 from minidock.model.container import Container, End, Run
+from minidock.model.network import Endpoint
 from minidock.sandbox.liveness import alive, signal_process, wait_gone
 
 _KILLED = 128 + signal.SIGKILL
@@ -53,6 +55,7 @@ def _finish(app: App, container_id: str, run: Run, code: int | None) -> None:
         from minidock.app import naming  # only some containers have a name server
 
         naming.tell_server(app, wait=carried)  # a port it carries is free when it has let go
+    give_back(app, app.state.runs.endpoints(container_id=container_id))
     app.engine.raze(f"container/{container_id[:12]}")
     if container is None:
         _forget_files(app, container_id[:12])
@@ -60,6 +63,15 @@ def _finish(app: App, container_id: str, run: Run, code: int | None) -> None:
         forget(app, container)
     app.state.runs.over(container_id)
     tell_parting()
+
+
+def give_back(app: App, ends: Iterable[Endpoint]) -> None:
+    """Tell the DHCP servers that what they have lent is free; by links that still are there."""
+    lent = [end for end in ends if end.lease]
+    if lent and not app.dry:
+        from minidock.app import dhcp  # dear, and most networks have addresses of their own
+
+        dhcp.release(app, lent)
 
 
 def _record_end(app: App, container: Container, run: Run, code: int | None) -> None:
@@ -91,6 +103,7 @@ def _tell_waiters(app: App, container: Container, code: int) -> None:
 def forget(app: App, container: Container) -> None:
     """Remove a container's files and row, in this order: while there is a row, somebody comes back for the files."""
     discard(f"{app.state.run}/containers/{container.short}")
+    app.state.leases.forget(container.id)
     app.state.containers.remove(container)
     app.state.unlock_files("container", container.short)
 

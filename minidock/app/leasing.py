@@ -31,7 +31,7 @@ def endpoint(app: App, container: Container, network: Network, attachment: Attac
         attachment.mac.replace("-", ":").lower() or identity.mac(f"guest/{purpose}"),
         IPv4Interface(four) if four else None, _gateway(network, four),  # type: ignore[arg-type]
         address6=IPv6Interface(six) if six else None, gateway6=_gateway(network, six),  # type: ignore[arg-type]
-        attachment=attachment, internal=network.closed, onlink=network.onlink)
+        attachment=attachment, internal=network.closed, onlink=network.onlink, leases=network.leases)
 
 
 def _refuse_second(app: App, network: Network) -> None:
@@ -64,10 +64,13 @@ def _guest_ifname(network: Network, attachment: Attachment, others: Iterable[str
 def _leased(app: App, container: Container, network: Network, attachment: Attachment, version: int) -> str:
     """The address with its length, as text; "" where the network has no such family."""
     pools = network.pools_of(version)
-    if not pools:
+    if not pools and not network.leases:
         return ""
     taken = _taken(app, container, network, version)
     asked = attachment.ip if version == 4 else attachment.ip6
+    if network.leases:  # only a server knows what is free
+        _refuse_taken(app, asked, taken)
+        return ""
     if asked:
         pool = next(pool for pool in pools if ip_address(asked) in pool.subnet)
         return f"{_static(app, ip_address(asked), pool, taken)}/{pool.subnet.prefixlen}"
@@ -123,9 +126,13 @@ def _flag(address: Address) -> str:
     return "--ip" if address.version == 4 else "--ip6"
 
 
+def _refuse_taken(app: App, asked: str, taken: dict[int, str]) -> None:
+    if asked and int(ip_address(asked)) in taken:
+        raise _used(app, ip_address(asked), taken[int(ip_address(asked))])
+
+
 def _static(app: App, address: Address, pool: Pool, taken: dict[int, str]) -> Address:
-    if int(address) in taken:
-        raise _used(app, address, taken[int(address)])
+    _refuse_taken(app, str(address), taken)
     if int(address) in ipam.fixed(pool):
         raise Conflict(f"Address already in use: {address} is {_owner(address, pool)}",
                        f"choose another {_flag(address)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from minidock.app.context import App
 from minidock.errors import NotFound
 from minidock.kernel import nft_read
@@ -34,7 +36,15 @@ def container(app: App, con: Container) -> dict[str, Any]:
 
 def _endpoints(app: App, con: Container) -> list[tuple[Endpoint, Network]]:
     ends = [(end, app.state.networks.get(end.network)) for end in app.state.runs.endpoints(container_id=con.id)]
-    return [(end, net) for end, net in ends if net]
+    return [(_dated(end), net) for end, net in ends if net]
+
+
+def _dated(end: Endpoint) -> Endpoint:
+    """With the times of its lease as the calendar has them."""
+    if end.lease is None:
+        return end
+    began = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return end.but(lease=end.lease.but(begun=began + end.lease.begun))
 
 
 def ports(app: App, con: Container, run: Run | None) -> tuple[PortBinding, ...] | None:

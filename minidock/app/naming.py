@@ -103,7 +103,7 @@ def _client(container: Container, ways: Ways) -> Client:
     """What its server knows of the one who asks: networks in the order it prefers them, links, upstream servers."""
     from minidock.dns.zones import Client
 
-    conf = _resolver_conf(container)
+    conf = _resolver_conf(container, ways)
     usable = {network.id: network.name for network, _ in ways if named(network)}
     ends = [end for end in by_gateway(end for _, end in ways) if end.network in usable]
     words = [word.partition(":") for end in ends for word in container.asked_of(end).links]
@@ -183,7 +183,7 @@ def _make_log(directory: str) -> None:
 
 def resolv_conf(container: Container, ways: Ways) -> str:
     """The container's resolv.conf as it is to be."""
-    conf = _resolver_conf(container)
+    conf = _resolver_conf(container, ways)
     if any_named(ways):
         return files.internal(conf)
     if container.network_mode != "host":
@@ -235,11 +235,14 @@ def rewrite_hosts(app: App, container: Container, ways: Ways) -> None:
     _rewrite(path, "\n".join([*kept, *own, ""]))
 
 
-def rewrite_resolv_conf(app: App, container: Container, ways: Ways) -> None:
+def rewrite_resolv_conf(app: App, container: Container, ways: Ways, before: Ways) -> None:
     """What it is to be now, unless somebody has edited it."""
-    path, conf = f"{app.state.directory(container)}/resolv.conf", _resolver_conf(container)
-    if _present(path) in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
-        _rewrite(path, resolv_conf(container, ways))
+    path = f"{app.state.directory(container)}/resolv.conf"
+    present = _present(path)
+    for conf in (_resolver_conf(container, some) for some in (ways, before, ())):
+        if present in (files.internal(conf), files.legacy(conf, ipv6=False), files.legacy(conf, ipv6=True)):
+            _rewrite(path, resolv_conf(container, ways))
+            return
 
 
 def _present(path: str) -> str:
@@ -255,9 +258,14 @@ def _rewrite(path: str, text: str) -> None:
     os.unlink(f"{path}.draft")
 
 
-def _resolver_conf(container: Container) -> ResolvConf:
+def _resolver_conf(container: Container, ways: Ways) -> ResolvConf:
+    """The host's, with what the user gave, or else what came with the lease by which it leads out."""
     text, path = _host_resolv_conf()
-    return files.overridden(files.parse(text, path), container.dns, container.dns_search, container.dns_options)
+    leases = [end.lease for end in by_gateway(end for _, end in ways) if end.lease]
+    lent = next((lease for lease in leases if lease.name_servers), None)
+    servers, domain = (tuple(map(str, lent.name_servers)), lent.domain) if lent else ((), "")
+    return files.overridden(files.parse(text, path), container.dns or servers,
+                            container.dns_search or ((domain,) if domain else ()), container.dns_options)
 
 
 def _has_ipv6() -> bool:

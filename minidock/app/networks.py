@@ -70,6 +70,8 @@ def _designed(app: App, request: Request) -> Network:
     ipv4 = options.family(given, "enable_ipv4", request.ipv4, True)
     ipv6 = options.family(given, "enable_ipv6", request.ipv6, False)
     options.check_options(request.driver, request.options, request.internal)
+    if request.addresses.ipam == "dhcp":
+        options.check_leases(request.driver, given, request.addresses, ipv4, ipv6)
     asked = pools.requested(request.addresses)
     if not (ipv4 or ipv6):
         raise BadRequest("IPv4 or IPv6 must be enabled", "leave out --ipv4=false, or give --ipv6")
@@ -79,9 +81,10 @@ def _designed(app: App, request: Request) -> Network:
                        f"use it, or remove it first: minidock net rm {request.name}")
     network = Network(identity.new_id(f"network/{request.name}"), request.name, request.driver, now(), (),
                       request.options, request.labels, request.internal, identity.mac(f"network/{request.name}"),
-                      ipv4=ipv4, ipv6=ipv6, attachable=request.attachable)
+                      ipv4=ipv4, ipv6=ipv6, attachable=request.attachable,
+                      ipam=request.addresses.ipam)
     network = _adopting(app, network) if request.driver == "bridge" else parents.settled(app, network)
-    return with_gateways(network, pools.chosen(app, network, asked))
+    return network if network.leases else with_gateways(network, pools.chosen(app, network, asked))
 
 
 def with_gateways(network: Network, chosen: tuple[Pool, ...]) -> Network:

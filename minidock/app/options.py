@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minidock import ipam
+from minidock.app.pools import Wishes
 from minidock.drivers import DRIVERS, ipvlan, macvlan
 from minidock.errors import BadRequest, Conflict
 from minidock.firewall.bridge import GATEWAY_MODES, truth
@@ -43,6 +44,27 @@ def check_options(driver: str, options: tuple[tuple[str, str], ...], internal: b
     if not internal and "isolated" in modes:
         raise BadRequest("gateway mode 'isolated' can only be used for an internal network",
                          "give --internal too, or another mode: nat, nat-unprotected, routed")
+
+
+def check_leases(driver: str, options: dict[str, str], addresses: Wishes, ipv4: bool, ipv6: bool) -> None:
+    """--ipam-driver dhcp: containers stand on the LAN with a MAC address each, and a server there says the rest."""
+    name = options.get("parent", "eth0")
+    whole = f"minidock net create -d macvlan --ipam-driver dhcp -o parent={name} NAME"
+    if driver != "macvlan":
+        why = "its containers share the MAC address of their parent, by which servers tell borrowers apart" \
+            if driver == "ipvlan" else "its containers do not stand on the LAN"
+        raise BadRequest(f"IPAM driver dhcp does not go with driver {driver}: {why}", whole)
+    if "parent" not in options:
+        raise BadRequest("IPAM driver dhcp needs a parent interface: without one the network leads to no DHCP server",
+                         f"name the one on the LAN: {whole}")
+    if ipv6 or not ipv4:
+        raise BadRequest("IPAM driver dhcp lends IPv4 addresses only",
+                         f"leave out {'--ipv6' if ipv6 else '--ipv4=false'}: {whole}")
+    for flag, given in (("--subnet", addresses.subnets), ("--ip-range", addresses.ip_ranges),
+                        ("--gateway", addresses.gateways), ("--aux-address", addresses.aux)):
+        if given:
+            raise BadRequest(f"{flag} does not go with IPAM driver dhcp: the DHCP server on {name} says which addresses"
+                             " there are, and the router", f"leave out {flag}: {whole}")
 
 
 def _whole(word: str, known: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ class Wishes(Record):
     ip_ranges: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     aux: tuple[tuple[str, str], ...] = ()
+    ipam: str = "default"  # or dhcp, and nothing else is said
 
 
 def requested(wishes: Wishes) -> tuple[Pool, ...]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from minidock.app import naming, publishing, starting
 from minidock.app.context import App
+from minidock.app.ending import give_back
+from minidock.drivers import DRIVERS
 from minidock.drivers.bridge import exits
 from minidock.errors import MinidockError
 from minidock.kernel import portsockets
@@ -48,16 +50,26 @@ def settle(app: App, container: Container, run: Run) -> None:
         close(*sockets)
     if starting.carried(before) or starting.carried(ways):
         naming.tell_server(app, wait=True)
+    _dress(app, [way for way in ways if way[1].lease])
     app.engine.amend(exit_scope(container.id), exits(ways, starting.exit_facts(app, ways, app.facts())))
+    _dress(app, [way for way in ways if not way[1].lease])
     _retire_names(app, container, ways)
+    give_back(app, halves)
     for end in halves:
         app.engine.raze(end.scope)
-    _follow(app, container, ways)
+    _follow(app, container, ways, before)
     with app.state.running.transaction():
         for end in halves:
             app.state.runs.part(end)
         app.state.runs.unsettle(container.id, False)
     naming.tell_server(app)
+
+
+def _dress(app: App, ways: Sequence[Way]) -> None:
+    """Links whose addresses are on loan have those of now: new ones before the ways out by them, old ones after."""
+    for network, end in ways:
+        if network.leases:
+            app.engine.amend(end.scope, DRIVERS[network.driver].endpoint(network, end, app.facts()))
 
 
 def rehearse(app: App, container: Container, more: Ways, without: Endpoint | None = None) -> None:
@@ -171,10 +183,10 @@ def _await(run: Run, gone: set[str], come: set[str]) -> None:
         time.sleep(0.002)
 
 
-def _follow(app: App, container: Container, ways: Ways) -> None:
+def _follow(app: App, container: Container, ways: Ways, before: Ways) -> None:
     """Its files, and what its configuration says, are those of now."""
     naming.rewrite_hosts(app, container, ways)
-    naming.rewrite_resolv_conf(app, container, ways)
+    naming.rewrite_resolv_conf(app, container, ways, before)
     stored = app.state.containers.get(container.id)  # ours may be from before a change that is being taken back
     attachments = tuple((stored or container).asked_of(end) for _, end in ways)
     if stored and stored.attachments != attachments:

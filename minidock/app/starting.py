@@ -18,7 +18,7 @@ import signal
 from minidock.app import events, holding, leasing, naming, networks
 from minidock.app.containers import exec_hint, networks_of
 from minidock.app.context import App, now
-from minidock.app.ending import forget
+from minidock.app.ending import forget, give_back
 from minidock.drivers import DRIVERS, bridge
 from minidock.drivers.sandbox import sandbox
 from minidock.errors import CannotRun, Conflict, MinidockError, NotFound
@@ -54,7 +54,7 @@ def start(app: App, container: Container, how: How, fresh: bool) -> None:
     with app.state.container_lock(container.id), app.state.attaching(nets):
         ways = _enter(app, container, nets, how, fresh)
         try:
-            port = _build(app, container, ways)
+            ways, port = _build(app, container, ways)
             _launch(app, container, ways, how, port)
         except BaseException as error:
             holding.let_ports_go(how)
@@ -123,24 +123,28 @@ def _refuse_running(app: App, container: Container) -> None:
                        f" minidock restart {container.name}")
 
 
-def _build(app: App, container: Container, ways: Ways) -> int:
-    """Everything but the process; the port of its name server."""
+def _build(app: App, container: Container, ways: Ways) -> tuple[Ways, int]:
+    """Everything but the process; the endpoints with what was lent to them, the port of its name server."""
     facts = app.facts()
     app.engine.build(container.scope, sandbox(container, facts))
     port = naming.prepare(app, container, ways)
-    for network, endpoint in ways:
-        if endpoint.interfaces:
-            attach(app, network, endpoint, facts)
-    if any(endpoint.interfaces for _, endpoint in ways):
+    ways = tuple((network, attach(app, container, network, endpoint, facts) if endpoint.wired else endpoint)
+                 for network, endpoint in ways)
+    if any(endpoint.wired for _, endpoint in ways):
         app.engine.build(exit_scope(container.id), bridge.exits(ways, exit_facts(app, ways, facts)))
-    return port
+    return ways, port
 
 
-def attach(app: App, network: Network, endpoint: Endpoint, facts: Facts) -> None:
-    """Lay the cable."""
+def attach(app: App, container: Container, network: Network, endpoint: Endpoint, facts: Facts) -> Endpoint:
+    """Lay the cable; the endpoint with the address that a DHCP server lends it, where one does."""
     if not icc(network):
         facts = app.bridge_facts(facts)
     app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
+    if not network.leases:
+        return endpoint
+    from minidock.app import dhcp  # most networks have addresses of their own
+
+    return dhcp.lend(app, container, network, endpoint, facts)
 
 
 def exit_facts(app: App, ways: Ways, facts: Facts) -> Facts:
@@ -214,6 +218,7 @@ def process_of(container: Container, netns: str = "") -> Process:
 
 def _undo(app: App, container: Container, fresh: bool, error: BaseException) -> None:
     """Take everything back; the error stays the first one."""
+    give_back(app, app.state.runs.endpoints(container_id=container.id))
     app.engine.raze(container.scope)
     started = not isinstance(error, CannotRun) or error.exit_code == 125
     if fresh and (started or container.auto_remove):

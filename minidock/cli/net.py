@@ -65,15 +65,15 @@ def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bo
 @click.option("--ipv6", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
               help="Has it IPv6 (default false)?")
 @click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
-@click.option("--ipam-driver", type=click.Choice(["default"]), default="default", help="There is one.",
-              expose_value=False)
+@click.option("--ipam-driver", "ipam", type=click.Choice(["default", "dhcp"]), default="default",
+              help="dhcp: addresses are lent by a DHCP server on macvlan's parent.")
 @click.option("--scope", type=click.Choice(["local"]), default="local", help="Networks are this host's.",
               expose_value=False)
 @click.option("-o", "--opt", "options", multiple=True, metavar="KEY=VALUE", help="Driver options.")
 @click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="Labels.")
 @telling
 def create(name: str, driver: str, subnets: tuple[str, ...], ip_ranges: tuple[str, ...], gateways: tuple[str, ...],
-           aux: tuple[str, ...], internal: bool, ipv4: bool | None, ipv6: bool | None, attachable: bool,
+           aux: tuple[str, ...], internal: bool, ipv4: bool | None, ipv6: bool | None, attachable: bool, ipam: str,
            options: tuple[str, ...], labels: tuple[str, ...], explain: bool, dry_run: bool, script: str | None) -> None:
     """Create a network; prints its id.
 
@@ -83,13 +83,13 @@ def create(name: str, driver: str, subnets: tuple[str, ...], ip_ranges: tuple[st
       minidock net create br0 --subnet 172.28.0.0/16 --ip-range 172.28.5.0/24 --gateway 172.28.5.254
       minidock net create six --ipv6 --subnet 172.29.0.0/16 --subnet fd00:29::/64
       minidock net create quiet --internal --explain
-      minidock net create br0 --dry-run --script br0.sh
+      minidock net create -d macvlan --ipam-driver dhcp -o parent=eth0 wire
     """
     for word in (*options, *aux):
         if "=" not in word:
             raise BadRequest(f"invalid key/value pair: {word}", "write it as KEY=VALUE")
     reserved = tuple(dict(pairs(_split(aux))).items())
-    addresses = Wishes(_split(subnets), _split(ip_ranges), _split(gateways), reserved)
+    addresses = Wishes(_split(subnets), _split(ip_ranges), _split(gateways), reserved, ipam)
     request = networks.Request(name, driver, addresses, pairs(options), pairs(labels), internal, ipv4, ipv6, attachable)
     from minidock.app import neighbours
 

@@ -120,6 +120,17 @@ def reset(force: bool, explain: bool, dry_run: bool, script: str | None) -> None
 
 @system.command(hidden=True)
 @click.argument("container_id")
+@click.argument("network_id")
+def renew(container_id: str, network_id: str) -> None:
+    """Ask a DHCP server for more time: what the helper process executes when that is due."""
+    from minidock.app import dhcp
+
+    with opened(lingering=True, tidy=False) as app:
+        dhcp.renew(app, container_id, network_id)
+
+
+@system.command(hidden=True)
+@click.argument("container_id")
 @click.argument("code", type=int)
 def reap(container_id: str, code: int) -> None:
     """Clean up after a container: what its monitor executes at its end."""

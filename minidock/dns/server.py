@@ -4,6 +4,7 @@
     container B 127.0.0.11:port_b --+-- epoll -- run.db (who is called what)
     RUN/dns.sock  "look again"    --+       \\-- upstream servers, asked from the right namespace
     ports of the host (relay.py)  --/
+    what is lent (renewals.py)    --/
 
 It owns nothing: what it knows it reads from MINIDOCK_RUN, where commands write. They say so at RUN/dns.sock and get
 an answer when all is as written; who forgets to say so is noticed within a second.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minidock.dns.relay import Relays
+    from minidock.dns.renewals import Renewals
 
 TICK_SECONDS = 1.0
 LINGER_SECONDS = 3.0  # without a container: the next one need not wait for a new server (45 ms)
@@ -47,6 +49,7 @@ class Server:
         self._resolvers: dict[str, Resolver] = {}
         self._zones = Zones()
         self._relays: Relays | None = None  # most hosts have none
+        self._renewals: Renewals | None = None  # nor such
         self._grace_until = time.monotonic() + LINGER_SECONDS
         self._bell = bell.hung(run_directory)
         self._loop.watch(self._bell, self._rung)
@@ -86,6 +89,7 @@ class Server:
         if change.containers:
             self._forget_answers()
             self._relay(change)
+            self._note_dues(change)
 
     def _relay(self, change: Change) -> None:
         """The host's ports that are not the kernel's to translate."""
@@ -95,6 +99,15 @@ class Server:
             self._relays = Relays(self._loop)
         if self._relays is not None:
             self._relays.replace(change.containers, change.relays)
+
+    def _note_dues(self, change: Change) -> None:
+        """What DHCP servers have lent, and when they are to be asked for more time."""
+        if change.dues and self._renewals is None:
+            from minidock.dns.renewals import Renewals
+
+            self._renewals = Renewals(self._loop, self._run)
+        if self._renewals is not None:
+            self._renewals.replace(change.containers, change.dues)
 
     def _provide(self, container: str) -> None:
         """The container has the service that its row asks for, or a trouble."""
@@ -132,6 +145,8 @@ class Server:
 
     def _ticked(self) -> None:
         self.refresh()
+        if self._renewals:
+            self._renewals.look()
         self._tick()
 
     def _rung(self) -> None:

@@ -19,14 +19,15 @@ from minidock.model.record import Record
 _NameRow = tuple[str, str, str, str, str]
 _ResolverRow = tuple[str, str, int, int, int, str]
 _RelayRow = tuple[str, str, str, int, str, int, int, int]
-_Row = _NameRow | _ResolverRow | _RelayRow  # all begin with the container
+_DueRow = tuple[str, str, float]
+_Row = _NameRow | _ResolverRow | _RelayRow | _DueRow  # all begin with the container
 
 _QUERIES = (
     "SELECT container, network, name, address4, address6 FROM names{} ORDER BY rowid",
     "SELECT container, netns, pid, pid_started, port, config FROM resolvers{}",
     ("SELECT container, proto, ip, port, target, target_port, monitor, monitor_started"
      " FROM relays JOIN running USING (container){}"),
-
+    "SELECT container, network, due FROM (SELECT * FROM leases WHERE due NOT NULL){}",
 )
 
 
@@ -58,6 +59,14 @@ class Relay(Record):
     monitor_started: int
 
 
+class Due(Record):
+    """When a DHCP server is to be asked for more time, in seconds of this boot."""
+
+    container: str  # its id
+    network: str
+    due: float
+
+
 class Tables(Record):
     """All of it, as of one moment."""
 
@@ -72,6 +81,7 @@ class Change(Record):
     names: tuple[Name, ...] = ()
     resolvers: tuple[Resolver, ...] = ()
     relays: tuple[Relay, ...] = ()
+    dues: tuple[Due, ...] = ()
 
 
 def read(run_directory: str) -> Tables:
@@ -116,28 +126,30 @@ class Reader:
 
     def change(self, only: str = "") -> Change:
         """What has changed, as of one moment; `only` of one container, which takes no longer among 500."""
-        names, resolvers, relays = self._read(only)
+        names, resolvers, relays, dues = self._read(only)
         before = {row for row in self._known if row[0] == only} if only else self._known
-        now: set[_Row] = {*names, *resolvers, *relays}
+        now: set[_Row] = {*names, *resolvers, *relays, *dues}
         changed = frozenset(row[0] for row in before ^ now)
         self._known = self._known - before | now
         return Change(changed, tuple(_name(row) for row in names if row[0] in changed),
                       tuple(_resolver(row) for row in resolvers if row[0] in changed),
-                      tuple(Relay(*row) for row in relays if row[0] in changed))
+                      tuple(Relay(*row) for row in relays if row[0] in changed),
+                      tuple(Due(*row) for row in dues if row[0] in changed))
 
-    def _read(self, only: str) -> tuple[list[_NameRow], list[_ResolverRow], list[_RelayRow]]:
+    def _read(self, only: str) -> tuple[list[_NameRow], list[_ResolverRow], list[_RelayRow], list[_DueRow]]:
         if self._sql is None:
-            return [], [], []
+            return [], [], [], []
         which, values = (" WHERE container = ?", (only,)) if only else ("", ())
         version = self._data_version()
         self._sql.execute("BEGIN")
         try:
-            names, resolvers, relays = (self._sql.execute(query.format(which), values).fetchall() for query in _QUERIES)
+            names, resolvers, relays, dues = (self._sql.execute(query.format(which), values).fetchall()
+                                              for query in _QUERIES)
         finally:
             self._sql.execute("COMMIT")
         if not only:
             self._version = self._inode, version
-        return names, resolvers, relays
+        return names, resolvers, relays, dues
 
     def close(self) -> None:
         """Close the file."""

@@ -37,3 +37,11 @@ CREATE TABLE IF NOT EXISTS running (
     monitor         INTEGER NOT NULL DEFAULT 0,  -- the process that holds the sockets
     monitor_started INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+
+-- What DHCP servers have lent; minidock/store/running.sql has the address too.
+CREATE TABLE IF NOT EXISTS leases (
+    container TEXT NOT NULL,           -- its id
+    network   TEXT NOT NULL,
+    due       REAL,                    -- when to ask for more time, in seconds of this boot; NULL: never
+    PRIMARY KEY (container, network)
+) WITHOUT ROWID;

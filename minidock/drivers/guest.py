@@ -13,13 +13,16 @@ def dressed(end: Endpoint, facts: Facts) -> Plan:
     where, name = end.netns, end.guest_ifname
     return (
         *_settings(end, facts),
-        *(Address(netns=where, dev=name, interface=interface,
-                  why="The address leased to this container; with it comes the route to its neighbours.")
+        *(Address(netns=where, dev=name, interface=interface, why=_ON_LOAN if end.leases else
+                  "The address leased to this container; with it comes the route to its neighbours.")
           for interface in end.interfaces),
         *(Address(netns=where, dev=name, interface=ip_interface(f"{text}/{64 if ':' in text else 16}"),
                   why="A link-local address, as asked for.") for text in end.attachment.link_local),
         Up(netns=where, dev=name, why="The guest's end is switched on."),
     )
+
+
+_ON_LOAN = "The address that a DHCP server has lent this container; with it comes the route to its neighbours."
 
 
 def _settings(end: Endpoint, facts: Facts) -> Plan:
@@ -29,7 +32,8 @@ def _settings(end: Endpoint, facts: Facts) -> Plan:
 
     name = end.guest_ifname
     four = (setting(f"net.ipv4.conf.{name}.arp_notify", "1",
-                    "When its MAC is set, the kernel announces it: a gratuitous ARP."),) if end.address else ()
+                    "When its MAC is set, the kernel announces it: a gratuitous ARP."),
+            ) if end.address or end.leases else ()
     six: Plan = ()
     if end.address6:
         six = (setting(f"net.ipv6.conf.{name}.disable_ipv6", "0", "The network has IPv6, so the interface has it."),

@@ -52,15 +52,21 @@ def _shim(net: Network) -> Plan:
 
 
 def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
-    """A macvlan inside the sandbox, on the parent outside."""
+    """A macvlan inside the sandbox, on the parent outside; by it one without an address asks for one."""
     return (
         Macvlan(name=end.guest_ifname, parent=net.parent, mode=mode(net), mac=end.guest_mac, netns=end.netns,
                 mtu_bytes=net.mtu_bytes, why=f"An interface with its own MAC on the wire of {net.parent}."),
         *dressed(end, facts),
-        Announcement(netns=end.netns, dev=end.guest_ifname, mac=end.guest_mac,
-                     why="Set once more, the MAC is announced: nobody keeps an older one for this address."),
+        *_announced(end),
         *host_routes(net, end),
     )
+
+
+def _announced(end: Endpoint) -> Plan:
+    if not end.interfaces:
+        return ()
+    return (Announcement(netns=end.netns, dev=end.guest_ifname, mac=end.guest_mac,
+                         why="Set once more, the MAC is announced: nobody keeps an older one for this address."),)
 
 
 def host_routes(net: Network, end: Endpoint) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_interface
 
+from minidock.model.lease import Lease
 from minidock.model.ports import Address, PortBinding
 from minidock.model.record import Record
 
@@ -48,6 +49,7 @@ class Network(Record):
     attachable: bool = False  # means nothing here; kept and shown, as in Docker
     parent: str = ""  # the interface that macvlan and ipvlan stand on
     parent_kind: str = ""  # found, vlan (made by us for all who name it), dummy (made for this network)
+    ipam: str = "default"  # dhcp: no pools of ours, its addresses are on loan from a DHCP server
 
     @property
     def short(self) -> str:
@@ -76,6 +78,11 @@ class Network(Record):
     def onlink(self) -> bool:
         """Do its packets leave without a gateway's address? In ipvlan's l3 modes the parent's host routes."""
         return self.driver == "ipvlan" and self.plain_option("ipvlan_mode") in ("l3", "l3s") and not self.closed
+
+    @property
+    def leases(self) -> bool:
+        """Are its addresses on loan from a DHCP server?"""
+        return self.ipam == "dhcp"
 
     @property
     def shim(self) -> str:
@@ -154,6 +161,8 @@ class Endpoint(Record):
     attachment: Attachment = Attachment("", "")
     internal: bool = False  # its network is
     onlink: bool = False  # its default route needs no gateway's address
+    leases: bool = False  # its address is on loan from a DHCP server,
+    lease: Lease | None = None  # by this; None: it has none (yet)
 
     @property
     def scope(self) -> str:
@@ -169,6 +178,16 @@ class Endpoint(Record):
     def interfaces(self) -> tuple[Interface, ...]:
         """Its addresses with their lengths, IPv4 first."""
         return tuple(one for one in (self.address, self.address6) if one)
+
+    @property
+    def wired(self) -> bool:
+        """Is there a link to its network? Those of host and none are not."""
+        return bool(self.interfaces or self.leases)
+
+    def leased(self, lease: Lease | None) -> Endpoint:
+        """With the address of a lease; None: without."""
+        gateway = lease.router if lease and not self.internal else None
+        return self.but(lease=lease, address=lease.interface if lease else None, gateway=gateway)
 
     def interface(self, version: int) -> Interface | None:
         """Its address of a family."""

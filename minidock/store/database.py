@@ -18,7 +18,7 @@ from minidock.errors import Conflict, MinidockError, Unsupported
 from minidock.kernel import netns
 from minidock.store.locks import locked
 
-SCHEMA = "2"
+SCHEMA = "3"
 _HERE = os.path.dirname(__file__)
 
 

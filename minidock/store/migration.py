@@ -1,6 +1,7 @@
 """Databases of older versions brought to this one's schema, in one transaction; behind the file's lock.
 
     1 -> 2   IPv6, several networks for a container, fixed addresses reserved, ports that are carried
+    2 -> 3   leases from DHCP servers
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ CREATE TABLE relays (container TEXT NOT NULL, proto TEXT NOT NULL, ip TEXT NOT N
 CREATE INDEX relay_container ON relays (container);
 CREATE INDEX IF NOT EXISTS name_container ON names (container);
 """
+_LEASES = """
+CREATE TABLE leases (container TEXT NOT NULL, network TEXT NOT NULL, address TEXT NOT NULL, due REAL,
+                     PRIMARY KEY (container, network)) WITHOUT ROWID
+"""
 
 
 def migrate(sql: sqlite3.Connection, version: int) -> None:
@@ -36,6 +41,8 @@ def migrate(sql: sqlite3.Connection, version: int) -> None:
     try:
         if version < 2:
             _to_2(sql, durable="networks" in tables)
+        if version < 3:
+            _to_3(sql, durable="networks" in tables)
         sql.execute("COMMIT")
     except BaseException:
         sql.execute("ROLLBACK")
@@ -54,6 +61,12 @@ def _to_2(sql: sqlite3.Connection, durable: bool) -> None:
     else:
         _endpoints_2(sql)
     sql.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+
+
+def _to_3(sql: sqlite3.Connection, durable: bool) -> None:
+    if not durable:
+        sql.execute(_LEASES)
+    sql.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
 
 
 def _container_2(config: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -49,6 +49,15 @@ CREATE TABLE endpoints (
 CREATE INDEX endpoint_container ON endpoints (container);
 CREATE INDEX endpoint_lease ON endpoints (network, address, container); -- all leases without reading a row
 
+-- Addresses on loan from DHCP servers: what a container is lent on a network, or was when it last ran.
+CREATE TABLE leases (
+    container TEXT NOT NULL,
+    network   TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    due       REAL,         -- when its server is to be asked next, in seconds of this boot; NULL: never
+    PRIMARY KEY (container, network)
+) WITHOUT ROWID;
+
 -- Host ports of running containers: who holds which. The row is the reservation; a bound socket proves it.
 CREATE TABLE ports (
     proto     TEXT NOT NULL,

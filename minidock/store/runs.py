@@ -6,13 +6,14 @@ import json
 import sqlite3
 
 from minidock.model.container import Container, Run
+from minidock.model.lease import Lease
 from minidock.model.network import Attachment, Endpoint
 from minidock.model.pack import pack, unpack
 from minidock.model.ports import PortBinding
 from minidock.model.record import Record
 from minidock.store.database import Database
 
-_KINDS: dict[str, type[Record]] = {"Endpoint": Endpoint, "Attachment": Attachment, "PortBinding": PortBinding}
+_KINDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (Endpoint, Attachment, PortBinding, Lease)}
 
 
 def _text(endpoint: Endpoint) -> str:
@@ -20,7 +21,8 @@ def _text(endpoint: Endpoint) -> str:
 
 
 def _unname(sql: sqlite3.Connection, container_id: str) -> None:
-    """Nobody finds the container by name any more, it finds nobody, and nothing is carried to it."""
+    """Nobody finds the container by name any more, it finds nobody, and nothing is carried or lent to it."""
+    sql.execute("UPDATE leases SET due = NULL WHERE container = ?", (container_id,))
     sql.execute("DELETE FROM relays WHERE container = ?", (container_id,))
     sql.execute("DELETE FROM names WHERE container = ?", (container_id,))
     sql.execute("DELETE FROM resolvers WHERE container = ?", (container_id,))
@@ -114,12 +116,16 @@ class Runs:
         self._sql.execute("UPDATE endpoints SET state = ? WHERE id = ?", (state, endpoint.id))
 
     def rewrite(self, endpoint: Endpoint) -> None:
-        """Its ports have changed; inside the caller's transaction."""
-        self._sql.execute("UPDATE endpoints SET config = ? WHERE id = ?", (_text(endpoint), endpoint.id))
+        """Its ports or its lease have changed; inside the caller's transaction."""
+        four = int(endpoint.address.ip) if endpoint.address else None
+        self._sql.execute("UPDATE endpoints SET address = ?, config = ? WHERE id = ?",
+                          (four, _text(endpoint), endpoint.id))
 
     def part(self, endpoint: Endpoint) -> None:
         """Nothing is left of it: its addresses are free; inside the caller's transaction."""
         self._sql.execute("DELETE FROM endpoints WHERE id = ?", (endpoint.id,))
+        self._sql.execute("UPDATE leases SET due = NULL WHERE container = ? AND network = ?",
+                          (endpoint.container, endpoint.network))
 
     def endpoints(self, network_id: str = "", container_id: str = "") -> list[Endpoint]:
         """The endpoints of a network in order of address, or of a container in the order of attaching."""

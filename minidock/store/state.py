@@ -14,6 +14,7 @@ from minidock.store import database
 from minidock.store.database import Database
 from minidock.store.events import Events
 from minidock.store.journal import Journal
+from minidock.store.leases import LeaseRows
 from minidock.store.locks import locked, locked_if_free
 from minidock.store.names import NameRows
 from minidock.store.ports import HostPorts
@@ -37,6 +38,7 @@ class State:
         self.ports = HostPorts(self.running)
         self.names = NameRows(self.running)
         self.relays = RelayRows(self.running)
+        self.leases = LeaseRows(self.running)
         self.journal = Journal(self.running)
         self.events = Events(self.run)
         os.makedirs(f"{self.run}/locks", 0o755, exist_ok=True)

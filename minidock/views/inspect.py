@@ -6,9 +6,11 @@ from typing import Any
 
 from minidock import ipam
 from minidock.model.container import Container, End, Run
+from minidock.model.lease import FOREVER, Lease
 from minidock.model.network import Attachment, Endpoint, Network, Pool
 from minidock.model.ports import PortSpec, exposed_by, parse, span
 from minidock.views.ports import natural
+from minidock.views.table import stamp
 
 _NEVER = "0001-01-01T00:00:00Z"
 
@@ -23,7 +25,7 @@ def network(net: Network, attached: list[tuple[Endpoint, str]]) -> dict[str, Any
         "Driver": net.driver,
         "EnableIPv4": net.ipv4,
         "EnableIPv6": net.ipv6,
-        "IPAM": {"Driver": "default", "Options": None if net.name in ("bridge", "host", "none") else {},
+        "IPAM": {"Driver": net.ipam, "Options": None if net.name in ("bridge", "host", "none") else {},
                  "Config": [_pool(pool) for pool in net.pools] or None},
         "Internal": net.internal,
         "Attachable": net.attachable,
@@ -207,7 +209,18 @@ def _endpoint(con: Container, asked: Attachment, end: Endpoint | None) -> dict[s
         "GlobalIPv6Address": str(six.ip) if six else "",
         "GlobalIPv6PrefixLen": six.network.prefixlen if six else 0,
         "DNSNames": list(con.dns_names(asked)) if has else None,
+        **({"Lease": _lease(end.lease if has else None)} if end and end.leases else {}),
     }
+
+
+def _lease(lease: Lease | None) -> dict[str, Any] | None:
+    """What a DHCP server has lent; its times count from 1970 here."""
+    if lease is None:
+        return None
+    ends = {"Renewal": lease.renew_seconds, "Rebinding": lease.rebind_seconds, "Expiry": lease.seconds}
+    return {"Server": str(lease.server), "Obtained": stamp(lease.begun),
+            **{name: None if seconds == FOREVER else stamp(lease.begun + seconds) for name, seconds in ends.items()},
+            "NameServers": [str(one) for one in lease.name_servers], "Domain": lease.domain}
 
 
 def _asked_addresses(asked: Attachment) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -25,6 +25,11 @@ def _width(text: str) -> int:
 def seconds_of(stamp: str) -> float:
     """An RFC 3339 time as seconds since 1970."""
     return datetime.fromisoformat(f"{stamp[:19]}+00:00").timestamp()
+
+
+def stamp(seconds: float) -> str:
+    """Seconds since 1970 as an RFC 3339 time."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def duration(seconds: float) -> str:

@@ -178,7 +178,7 @@ FAMILIES: dict[str, tuple[int, str | tuple[str, ...]]] = {
     "net-config-only": (2, "network create x --config-only"),
     "net-config-from": (2, "net create x --config-from=template"),
     "net-ipam-option": (2, "net create x --ipam-opt a=b"),
-    "net-ipam-driver": (2, "net create x --ipam-driver dhcp"),
+    "net-ipam-driver": (2, "net create x --ipam-driver infoblox"),
     "net-scope": (2, "net create x --scope swarm"),
     "prune-filter": (2, "net prune -f --filter name=br0"),
     "prune-until": (2, "net prune -f --filter until=yesterday"),

@@ -14,12 +14,13 @@ from typing import Any
 from minidock.app import ending, holding, naming, starting
 from minidock.app.context import App
 from minidock.errors import MinidockError
-from minidock.kernel import portsockets
+from minidock.kernel import dhcp, portsockets
 from minidock.kernel.handle import Kernel
 from minidock.model.record import Record
 from minidock.objects import KINDS, RuleSet
 from minidock.sandbox import detach, errands, spawn
 from minidock.store.journal import Journal
+from minidock.store.leases import LeaseRows
 from minidock.store.names import NameRows
 from minidock.store.ports import HostPorts
 from minidock.store.registry import Containers, Networks
@@ -39,6 +40,8 @@ EFFECTS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (Journal, ("open", "reopen", "newest", "intend", "note", "forget", "built", "razing", "close")),
     (HostPorts, ("release", "take")),
     (RelayRows, ("add", "remove")),
+    (LeaseRows, ("lent", "wait")),
+    (dhcp, ("obtain", "renew", "release")),
     (NameRows, ("serve", "enter", "leave", "retire")),
     (portsockets, ("hold",)),
     (Kernel, ("settle", "delete_link")),

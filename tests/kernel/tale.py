@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from minidock.cli.group import cli
@@ -28,6 +29,11 @@ class Tale:
         script = printed(words, "--dry-run", "--script", "-")
         host.minidock(*words)
         self.chapters.append((script, _once_steady(host)))
+
+    def act_by_deed(self, host: Host, script: Path, *words: str) -> None:
+        """The script is what the command itself writes into that file: some things are known to the deed only."""
+        host.minidock(*words)
+        self.chapters.append((script.read_text(), _once_steady(host)))
 
     def act_as_told(self, host: Host, *words: str) -> None:
         """The same; and what it says it does is what it said it would do."""

@@ -13,10 +13,11 @@ from tests.ground import Host
 from tests.kernel.test_bad_input import blame, world_of
 
 MAC, IPV = "net create x -d macvlan --subnet 10.1.0.0/24 -o", "net create x -d ipvlan --subnet 10.1.0.0/24 -o"
-RUN = "run --rm --net wire"
+RUN, LENT = "run --rm --net wire", "net create x -d macvlan -o parent=eth5 --ipam-driver dhcp"
 
 # eth1: network wire, container web. eth2: a port of br9. eth3: network own in mode passthru, container only.
 # eth4: an ipvlan network, stood. eth5: nobody's. a-long-ifname1: its VLANs have no room for a name.
+# eth6: network lent, whose addresses a DHCP server lends; 10.1.0.9 there is fixed's, which is stopped.
 CASES: dict[str, tuple[int, str]] = {
     "driver-typo": (2, "net create x -d macvaln"),
     "mode-unknown": (2, f"{MAC} parent=eth5 -o macvlan_mode=brigde"),
@@ -62,6 +63,20 @@ CASES: dict[str, tuple[int, str]] = {
     "ip-used": (125, f"{RUN} --ip 10.77.0.2 true"),
     "ip-outside": (125, f"{RUN} --ip 10.78.0.2 true"),
     "net-rm-in-use": (4, "net rm wire"),
+    "dhcp-on-bridge": (2, "net create x --ipam-driver dhcp"),
+    "dhcp-on-ipvlan": (2, "net create x -d ipvlan -o parent=eth5 --ipam-driver dhcp"),
+    "dhcp-without-parent": (2, "net create x -d macvlan --ipam-driver dhcp"),
+    "dhcp-subnet": (2, f"{MAC} parent=eth5 --ipam-driver dhcp"),
+    "dhcp-range": (2, f"{LENT} --ip-range 10.1.0.0/25"),
+    "dhcp-gateway": (2, f"{LENT} --gateway 10.1.0.1"),
+    "dhcp-aux": (2, f"{LENT} --aux-address printer=10.1.0.9"),
+    "dhcp-ipv6": (2, f"{LENT} --ipv6"),
+    "dhcp-no-ipv4": (2, f"{LENT} --ipv4=false --ipv6"),
+    "dhcp-parent-missing": (3, "net create x -d macvlan -o parent=eth9 --ipam-driver dhcp"),
+    "dhcp-ip-not-address": (125, "run --rm --net lent --ip 10.1.0 true"),
+    "dhcp-ip6": (125, "run --rm --net lent --ip6 fd00::9 true"),
+    "dhcp-ip-of-stopped": (125, "run --rm --net lent --ip 10.1.0.9 true"),
+    "dhcp-connect-ip6": (2, "net connect --ip6 fd00::9 lent web"),
 }
 
 
@@ -69,13 +84,15 @@ CASES: dict[str, tuple[int, str]] = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Interfaces, free and taken."""
     with world_of(tmp_path_factory.mktemp("world")) as host:
-        for name in ("eth1", "eth2", "eth3", "eth4", "eth5", "a-long-ifname1"):
+        for name in ("eth1", "eth2", "eth3", "eth4", "eth5", "eth6", "a-long-ifname1"):
             host.shell(f"ip link add {name} type veth; ip link set {name} up")
         host.shell("ip link add br9 type bridge; ip link set eth2 master br9")
         for words in ("wire -d macvlan -o parent=eth1 --subnet 10.77.0.0/24 --gateway 10.77.0.1",
                       "own -d macvlan -o parent=eth3 -o macvlan_mode=passthru --subnet 10.79.0.0/24",
+                      "lent -d macvlan -o parent=eth6 --ipam-driver dhcp",
                       "stood -d ipvlan -o parent=eth4 --subnet 10.80.0.0/24"):
             host.minidock("net", "create", *words.split())
+        host.minidock("create", "--name", "fixed", "--net", "lent", "--ip", "10.1.0.9", "true")
         host.minidock("run", "-d", "--name", "web", "--net", "wire", "sleep", "1000")
         host.minidock("run", "-d", "--name", "only", "--net", "own", "sleep", "1000")
         yield host

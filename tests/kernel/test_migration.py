@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -28,6 +29,7 @@ def age(host: Host) -> str:
         database.executemany("INSERT INTO running VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", kept) if kept else None
         database.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
     run.execute("DROP TABLE relays")
+    run.execute("DROP TABLE leases")
     root.executemany("INSERT INTO containers VALUES (?, ?, ?, ?, ?)", [
         (*row[:3], json.dumps(_older_container(json.loads(row[3]))), row[4]) for row in containers])
     run.executemany("INSERT INTO endpoints VALUES (?, ?, ?, ?, ?, ?)", [
@@ -36,6 +38,15 @@ def age(host: Host) -> str:
         database.commit()
         database.close()
     return str(containers[0][3])
+
+
+def age_to_2(host: Host) -> None:
+    """Write both databases as version 2 would have: it knew no leases from DHCP servers."""
+    for place, statement in (("root/minidock.db", ""), ("run/run.db", "DROP TABLE leases")):
+        with contextlib.closing(sqlite3.connect(host.directory / place)) as database:
+            database.execute(statement)
+            database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+            database.commit()
 
 
 def _older_tables(database: sqlite3.Connection, tables: tuple[str, ...], text: str) -> None:
@@ -72,6 +83,21 @@ def test_a_running_container_of_an_older_version_lives_on(host: Host) -> None:
     host.minidock("restart", "-t", "0", "web")
     assert host.minidock("exec", "web", "hostname", "-I").stdout.split() == ["172.28.0.9", "172.29.0.2"]
     assert host.minidock("system", "repair").stdout == "nothing to repair\n"
+
+
+def test_a_running_container_of_version_2_lives_on(host: Host) -> None:
+    """It is listed, stopped and started; both databases are of this version then."""
+    host.minidock("net", "create", "front", "--subnet", "172.28.0.0/16")
+    host.minidock("run", "-d", "--name", "web", "--init", "--net", "front", "sleep", "100")
+    before = host.minidock("inspect", "web").stdout
+    age_to_2(host)
+    assert host.minidock("inspect", "web").stdout == before
+    host.minidock("restart", "-t", "0", "web")
+    assert host.minidock("exec", "web", "hostname", "-I").stdout.split() == ["172.28.0.2"]
+    host.minidock("rm", "-f", "web")
+    for place in ("root/minidock.db", "run/run.db"):
+        with contextlib.closing(sqlite3.connect(host.directory / place)) as database:
+            assert database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchall() == [("3",)]
 
 
 def test_a_stopped_container_keeps_its_address_across_versions(host: Host) -> None:
