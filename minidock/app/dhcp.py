@@ -197,16 +197,25 @@ def _change(app: App, asking: _Borrower, lease: Lease | None) -> None:
     with _held(app, asking) as now, app.state.attaching([asking.network]):
         if now is None:
             return
-        old = now.end.lease
-        if lease and old and now.end.address and old.gives_the_same(lease):
-            with app.state.running.transaction():
-                app.state.runs.rewrite(now.end.but(lease=lease))
-                app.state.leases.lent(now.container.id, now.network.id, lease)
+        old = now.end.lease if now.end.address else None
+        if lease and old and lease.place == old.place:
+            _go_on(app, now, lease, lease.names == old.names)
             return
-        if now.end.address:
+        if old:
             _lose(app, now)
         if lease:
             _gain(app, now, lease)
+
+
+def _go_on(app: App, now: _Borrower, lease: Lease, same_names: bool) -> None:
+    """The address stays; in the kernel nothing changes."""
+    with app.state.running.transaction():
+        app.state.runs.rewrite(now.end.leased(lease))
+        app.state.leases.lent(now.container.id, now.network.id, lease)
+        if not same_names:
+            app.state.runs.unsettle(now.container.id)
+    if not same_names:
+        settling.settle(app, now.container, now.run)
 
 
 def _lose(app: App, now: _Borrower) -> None:

@@ -1,4 +1,4 @@
-"""`minidock system`: info, repair, prune, reset; and reap, which monitors call."""
+"""`minidock system`: info, repair, prune, reset; and what monitors (reap) and the helper process (renew) call."""
 
 from __future__ import annotations
 

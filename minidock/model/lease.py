@@ -43,7 +43,12 @@ class Lease(Record):
         limit = self.rebind_at if now < self.rebind_at else self.ends_at
         return min(now + max((limit - now) / 2, 60), limit) if now < limit else now
 
-    def gives_the_same(self, other: Lease) -> bool:
-        """Is it the same but for its times and who tells it?"""
-        return (self.interface, self.router, self.name_servers, self.domain) == \
-            (other.interface, other.router, other.name_servers, other.domain)
+    @property
+    def place(self) -> tuple[IPv4Interface, IPv4Address | None]:
+        """Where it puts the container: another place means other addresses and routes in the kernel."""
+        return self.interface, self.router
+
+    @property
+    def names(self) -> tuple[tuple[IPv4Address, ...], str]:
+        """What it says about names."""
+        return self.name_servers, self.domain

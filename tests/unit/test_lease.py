@@ -31,11 +31,11 @@ def test_when_to_ask_first() -> None:
     assert LEASE.but(seconds=FOREVER).renew_at is None
 
 
-def test_what_makes_it_another_one() -> None:
+def test_what_makes_it_another_place() -> None:
     """Later times and another server do not."""
-    assert LEASE.gives_the_same(LEASE.but(begun=2.0, seconds=7, server=IPv4Address("192.0.2.2")))
-    assert not LEASE.gives_the_same(LEASE.but(interface=IPv4Interface("192.0.2.9/25")))
-    assert not LEASE.gives_the_same(LEASE.but(router=None))
+    assert LEASE.place == LEASE.but(begun=2.0, seconds=7, server=IPv4Address("192.0.2.2"), domain="lan").place
+    assert LEASE.place != LEASE.but(interface=IPv4Interface("192.0.2.9/25")).place
+    assert LEASE.place != LEASE.but(router=None).place
 
 
 @pytest.mark.parametrize(("said", "believed"), [

@@ -168,12 +168,18 @@ def test_nobody_answers(lan: Host, server: Server) -> None:
     assert (full.returncode, full.stdout) == (125, "") and "no address available" in server.log()
     lan.minidock("rm", "-f", "web")
     server.stop()
-    silent = lan.minidock("run", "--name", "db", "--net", "wire", "true", check=False)
+    lan.minidock("net", "create", "br0")
+    start(lan, "db", net="br0")
+    with_one = lan.picture()
+    silent = lan.minidock("net", "connect", "wire", "db", check=False)
+    assert silent.returncode == 5 and lan.settled(with_one) == with_one
+    lan.minidock("rm", "-f", "db")
+    lan.minidock("net", "rm", "br0")
     assert silent.stderr == full.stderr == (
         "minidock: no DHCP server on parent interface eth1 has lent container db an address of network wire within 10"
         " s\nhint: is there one, and has it any left? watch them: tcpdump -ni eth1 port 67\n")
     assert not lan.minidock("ps", "-aq").stdout
-    assert lan.settled(before) == before
+    assert lan.settled(before)["links"] == before["links"]
 
 
 def test_ctrl_c_while_nobody_answers(lan: Host, server: Server) -> None:
@@ -229,6 +235,21 @@ def test_it_is_renewed_at_t1(lan: Host, tmp_path: Path) -> None:
         lan.minidock("stop", "-t", "0", "web")
         assert tap.wait_for(told(RELEASE, mine), 1)
         assert rows(lan.directory / "run/run.db", "SELECT address, due FROM leases") == [(mine, None)]
+
+
+def test_other_name_servers_at_a_renewal(lan: Host, tmp_path: Path) -> None:
+    """The names follow; the address stays, and nothing is told of a loss."""
+    make(lan)
+    with serving(tmp_path, *OFTEN) as server:
+        start(lan, "web", net="wire")
+        mine = address(lan, "web")
+        server.stop()
+        server.start(*OFTEN, "--dhcp-option=6,10.77.0.9")
+        form = "{{json .NetworkSettings.Networks.wire.Lease.NameServers}}"
+        assert until(lambda: lan.minidock("inspect", "-f", form, "web").stdout, lambda text: "0.9" in text, 15)
+        assert lan.minidock("inspect", "-f", form, "web").stdout == '["10.77.0.9"]\n'
+        assert "10.77.0.9" in lan.minidock("dns", "trace", "web", "www.example").stdout
+        assert (address(lan, "web"), events(lan, "lease-lost")) == (mine, [])
 
 
 def _renewed(tap: Tap, mine: str) -> None:
