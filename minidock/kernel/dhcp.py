@@ -11,6 +11,7 @@ no such network does not import this. The client is told apart by an identifier 
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 import re
@@ -33,6 +34,7 @@ from minidock.model.record import Record
 
 _ASKED = (Option.SUBNET_MASK, Option.ROUTER, Option.NAME_SERVER, Option.DOMAIN_NAME, Option.LEASE_TIME,
           Option.RENEWAL_TIME, Option.REBINDING_TIME)
+_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENETDOWN)
 _Result = TypeVar("_Result")
 logging.getLogger("pyroute2").addHandler(logging.NullHandler())  # its warnings are no sentences for users
 
@@ -65,7 +67,7 @@ def obtain(client: Client, wanted: str, accept: Callable[[Lease], None], seconds
             await asking.bootstrap()
             return await asking.answer(seconds)
 
-    return _run(client, ask())
+    return _run(client, ask)
 
 
 def renew(client: Client, lease: Lease, rebind: bool, seconds: float) -> Lease | None:
@@ -76,7 +78,7 @@ def renew(client: Client, lease: Lease, rebind: bool, seconds: float) -> Lease |
             await asking.prolong(State.REBINDING if rebind else State.RENEWING)
             return await asking.answer(seconds)
 
-    return _run(client, ask())
+    return _run(client, ask)
 
 
 def release(client: Client, lease: Lease) -> None:
@@ -86,7 +88,7 @@ def release(client: Client, lease: Lease) -> None:
         async with asking:
             asking.config.release = True  # pyroute2's client says so when it leaves
 
-    _run(client, tell())
+    _run(client, tell)
 
 
 def now() -> float:
@@ -94,9 +96,15 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _run(client: Client, job: Coroutine[Any, Any, _Result]) -> _Result:
-    with netns.inside(client.netns):
-        return asyncio.run(job)
+def _run(client: Client, job: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result | None:
+    """What comes of it; None if the link or its namespace goes: then nobody can answer."""
+    try:
+        with netns.inside(client.netns):
+            return asyncio.run(job())
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        return None
 
 
 class _Asking(AsyncDHCPClient):  # type: ignore[misc]  # pyroute2 has no types for us

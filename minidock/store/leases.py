@@ -18,8 +18,8 @@ class LeaseRows:
                           (container_id, network_id, str(lease.interface.ip), lease.renew_at))
 
     def wait(self, container_id: str, network_id: str, due: float) -> None:
-        """Then is the time to ask again; inside the caller's transaction, or one by itself."""
-        self._sql.execute("UPDATE leases SET due = ? WHERE container = ? AND network = ?",
+        """Then is the time to ask again, if it still is lent; inside the caller's transaction, or one by itself."""
+        self._sql.execute("UPDATE leases SET due = ? WHERE container = ? AND network = ? AND due NOT NULL",
                           (due, container_id, network_id))
 
     def last(self, container_id: str, network_id: str) -> str:

@@ -237,6 +237,19 @@ def test_it_is_renewed_at_t1(lan: Host, tmp_path: Path) -> None:
         assert rows(lan.directory / "run/run.db", "SELECT address, due FROM leases") == [(mine, None)]
 
 
+def test_a_renewal_that_comes_too_late_says_nothing(lan: Host, server: Server) -> None:
+    """The link goes, or the container, just when the helper process wants it renewed: the address was given back, and
+    nothing is due any more."""
+    sandbox = start(lan, "web", net="wire")
+    ((container, network, due),) = rows(lan.directory / "run/run.db", "SELECT container, network, due FROM leases")
+    lan.shell(f"ip -n {sandbox} link del eth0")
+    for _ in range(2):
+        late = lan.minidock("system", "renew", container, network)
+        assert (late.stdout, late.stderr) == ("", "")
+        lan.minidock("stop", "-t", "0", "web")
+    assert due and rows(lan.directory / "run/run.db", "SELECT due FROM leases") == [(None,)]
+
+
 def test_other_name_servers_at_a_renewal(lan: Host, tmp_path: Path) -> None:
     """The names follow; the address stays, and nothing is told of a loss."""
     make(lan)
