@@ -30,6 +30,7 @@ COMMANDS = {
     "net": ("net", "Manage networks (also: network)"),
     "dns": ("dns", "Ask a container's name server, and follow its decisions"),
     "playground": ("playground", "A disposable host to try everything in, also without root"),
+    "lab": ("lab", "Graded exercises: a prediction, a task, and a check that packets prove"),
     "system": ("system", "Look after minidock itself: info, repair, prune, reset"),
 }
 ALIASES = {"network": "net"}

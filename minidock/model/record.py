@@ -65,6 +65,9 @@ class Record(metaclass=RecordType):
     def __hash__(self) -> int:
         return hash((type(self), *self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(self)
+
     def __repr__(self) -> str:
         inside = ", ".join(f"{field}={getattr(self, field)!r}" for field in type(self).fields)
         return f"{type(self).__name__}({inside})"

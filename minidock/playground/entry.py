@@ -39,7 +39,7 @@ def run(pidfd: int, pid: int, name: str, argv: Sequence[str]) -> int:
     if shell:
         argv = _shell(env)
     in_front = shell and os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    _join(pidfd, pid)
+    join(pidfd, pid)
     failure, fail = os.pipe2(os.O_CLOEXEC)
     spared = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     child = os.fork()
@@ -65,7 +65,7 @@ def _shell(env: dict[str, str]) -> list[str]:
     return [shell, "--rcfile", BASHRC, "-i"] if interactive else [shell]
 
 
-def _join(pidfd: int, pid: int) -> None:
+def join(pidfd: int, pid: int) -> None:
     """Enter all its namespaces by one call (man 2 setns), but not the user namespace we are in: an error."""
     kinds = [kind for name, kind in _NAMESPACES.items()
              if os.stat(f"/proc/{pid}/ns/{name}").st_ino != os.stat(f"/proc/self/ns/{name}").st_ino]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from minidock.playground import entry, registry
+from minidock.playground import entry, errand, registry
 from minidock.playground.registry import Playground
 from minidock.playground.room import Newborn
 
@@ -17,17 +18,22 @@ def begin(name: str, argv: Sequence[str], lan: int | None = None) -> int:
     It has a LAN unless `lan` is None: the seconds after which its DHCP clients shall renew.
     """
     if name:
-        with registry.held() as path:
-            registry.vacant(path, name)
-            newborn = Newborn(name, lan)
-            registry.record(path, name, newborn.pid)
-            notes = newborn.wait()
+        pid, notes = make(name, lan)
     else:
         newborn = Newborn(name, lan)
-        notes = newborn.wait()
+        pid, notes = newborn.pid, newborn.wait()
     for line in notes:
         print(f"minidock: note: {line}", file=sys.stderr)
-    return entry.run(os.pidfd_open(newborn.pid), newborn.pid, name, argv)
+    return entry.run(os.pidfd_open(pid), pid, name, argv)
+
+
+def make(name: str, lan: int | None = None) -> tuple[int, list[str]]:
+    """Make a playground that stays; its PID 1, and notes for the user."""
+    with registry.held() as path:
+        registry.vacant(path, name)
+        newborn = Newborn(name, lan)
+        registry.record(path, name, newborn.pid)
+        return newborn.pid, newborn.wait()
 
 
 def enter(name: str, argv: Sequence[str]) -> int:
@@ -35,6 +41,13 @@ def enter(name: str, argv: Sequence[str]) -> int:
     room = registry.find(name)
     with registry.grasped(room) as pidfd:
         return entry.run(pidfd, room.pid, name, argv)
+
+
+def within(name: str, task: Callable[[], Any]) -> Any:
+    """What the task returns (values that can be pickled), done by a process that stands in a named playground."""
+    room = registry.find(name)
+    with registry.grasped(room) as pidfd:
+        return errand.done(pidfd, room.pid, name, task)
 
 
 def inhabitants(room: Playground) -> list[int]:

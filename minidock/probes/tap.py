@@ -27,6 +27,8 @@ _LARGEST_FRAME = 65536 + 18  # a segment the kernel has not cut yet, and its Eth
 _BUFFER_BYTES = 4 << 20
 _SOL_PACKET, _AUXDATA = 263, 8  # linux/socket.h; PACKET_AUXDATA of linux/if_packet.h
 _TAGGED = 0x10  # TP_STATUS_VLAN_VALID
+_TIMESTAMPNS = 35  # SO_TIMESTAMPNS, and the message it brings (asm-generic/socket.h)
+_BESIDE_BYTES = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(16)
 
 
 class Frame(Record):
@@ -34,6 +36,7 @@ class Frame(Record):
 
     outgoing: bool  # sent by the device's own host, else received (by it, or by others through a bridge port)
     data: bytes
+    nanoseconds: int = 0  # since 1970, when the kernel saw it
 
 
 class Tap:
@@ -44,6 +47,7 @@ class Tap:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: silent until bound to the device
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         self._socket.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMPNS, 1)
         self._socket.setblocking(False)
         self._socket.bind((device, _ALL))
         self._frames: list[Frame] = []
@@ -52,10 +56,10 @@ class Tap:
         """All frames since the tap was opened."""
         while True:
             try:
-                data, beside, _, address = self._socket.recvmsg(_LARGEST_FRAME, socket.CMSG_SPACE(20))
+                data, beside, _, address = self._socket.recvmsg(_LARGEST_FRAME, _BESIDE_BYTES)
             except BlockingIOError:
                 return self._frames
-            self._frames.append(Frame(address[2] == socket.PACKET_OUTGOING, _with_tag(data, beside)))
+            self._frames.append(Frame(address[2] == socket.PACKET_OUTGOING, _with_tag(data, beside), _time(beside)))
 
     def wait_for(self, wanted: Callable[[Any], object], seconds: float) -> Any:
         """The first frame, dissected, that is wanted; None if none came in time."""
@@ -71,6 +75,10 @@ class Tap:
                 return None
             select.select([self._socket], [], [], left)
 
+    def fileno(self) -> int:
+        """For select: readable when a frame waits."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Stop hearing."""
         self._socket.close()
@@ -84,11 +92,21 @@ class Tap:
 
 def _with_tag(data: bytes, beside: list[tuple[int, int, bytes]]) -> bytes:
     """The frame as it is on a wire: the kernel keeps a VLAN tag beside it (struct tpacket_auxdata)."""
-    for _, kind, extra in beside:
+    for level, kind, extra in beside:
+        if (level, kind) != (_SOL_PACKET, _AUXDATA):
+            continue
         status, tag, protocol = struct.unpack("=I12xHH", extra)
-        if kind == _AUXDATA and status & _TAGGED:
+        if status & _TAGGED:
             return data[:12] + struct.pack(">HH", protocol or 0x8100, tag) + data[12:]
     return data
+
+
+def _time(beside: list[tuple[int, int, bytes]]) -> int:
+    for level, kind, extra in beside:
+        if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("=qq", extra)
+            return int(seconds * 1_000_000_000 + nanoseconds)
+    return 0
 
 
 def dissected(frame: Frame) -> Any:

@@ -25,6 +25,15 @@ def containers(running: bool | None = None) -> list[str]:
     return [name for name, key in rows if running is None or (key in alive) == running]
 
 
+def sandbox(container: str) -> str:
+    """The name in /run/netns of a running container's sandbox; "" if it has none."""
+    query = "SELECT name, id FROM containers"
+    ids = {row[0]: row[1] for row in _rows(f"{root_directory()}/minidock.db", query)}
+    alive = _column(f"{run_directory()}/run.db", "SELECT container FROM running WHERE state = 'running'")
+    key = ids.get(container, "")
+    return f"md-{key[:12]}" if key in alive else ""
+
+
 def _column(path: str, query: str) -> list[str]:
     return [row[0] for row in _rows(path, query)]
 

@@ -1,0 +1,1 @@
+kill $(ip netns pids "$RED")

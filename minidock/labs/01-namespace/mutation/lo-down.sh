@@ -1,0 +1,1 @@
+ip -n "$RED" link set lo down

@@ -1,0 +1,1 @@
+ip -n blue address del "$B/24" dev eth0

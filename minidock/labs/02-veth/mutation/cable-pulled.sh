@@ -1,0 +1,1 @@
+ip -n blue link set eth0 down

@@ -1,0 +1,1 @@
+ip link set "$(basename "$(readlink /sys/class/net/vred/master)")" type bridge ageing_time 0

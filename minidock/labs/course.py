@@ -1,0 +1,154 @@
+"""The use cases: start a lab, check it, give a hint, begin it anew, solve it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from hashlib import sha256
+from typing import Any
+
+from minidock.errors import Conflict, MinidockError, NotFound, Unsupported
+from minidock.labs import desk as desks
+from minidock.labs import inside, needs
+from minidock.labs.desk import Desk
+from minidock.labs.folder import Folder
+from minidock.playground import registry, visit
+
+_LAN_RENEW_SECONDS = 1800
+
+
+def start(folder: Folder, student: str, seed: str, language: str) -> Desk:
+    """The lab's desk, its playground in the start state; one that lives is gone on with."""
+    found = desks.existing(desks.name_of(folder, student))
+    if found and found.state["ready"] and found.alive:
+        if seed and seed != found.state["seed"]:
+            raise Conflict(f"lab {folder.name} is running with the seed {found.state['seed']}",
+                           f"minidock lab reset {folder.number} --seed {seed}")
+        found.note(language=language or found.language)
+        desks.clear(found)
+        return found
+    desk = desks.new(folder, student, seed or (found.state["seed"] if found else ""), language or "en")
+    build(desk)
+    return desk
+
+
+def build(desk: Desk) -> None:
+    """Make its playground, in the start state; one of that name goes first."""
+    missing = needs.missing(desk.folder.needs)
+    if missing:
+        raise Unsupported(f"lab {desk.folder.number} needs {', '.join(missing)}, and this kernel has none",
+                          "run it on a machine or in a virtual machine with a distribution's kernel")
+    desk.directory.mkdir(parents=True, exist_ok=True)
+    with desk.occupied():
+        desks.clear(desk)
+        raise_ground(desk)
+        desk.note(ready=True)
+
+
+def raise_ground(desk: Desk) -> None:
+    """Make its playground, tools and start state in it; one of that name goes first."""
+    remove(desk.playground)
+    try:
+        visit.make(desk.playground, _LAN_RENEW_SECONDS if desk.folder.lan else None)
+    except Unsupported as error:
+        hint = error.hint.replace("minidock playground …", f"minidock lab start {desk.folder.number}")
+        raise Unsupported(error.what, hint) from error
+    inside.within(desk.playground, inside.lay_tools)
+    ran = run(desk, "start.sh") if (desk.folder.path / "start.sh").exists() else None
+    if ran and ran.code:
+        raise MinidockError(f"lab {desk.folder.number}: its start state could not be made: {ran.output.strip()[-500:]}",
+                            f"minidock lab reset {desk.folder.number}")
+
+
+def remove(playground: str) -> None:
+    """Remove its playground; absence is forgiven."""
+    with contextlib.suppress(NotFound):
+        registry.remove(playground)
+
+
+def run(desk: Desk, script: str) -> inside.Ran:
+    """Run one of the lab's scripts in its playground."""
+    path = desk.folder.script(script)
+    environment = desk.environment
+    ran: inside.Ran = inside.within(desk.playground, lambda: inside.script(path, environment))
+    return ran
+
+
+def need_alive(desk: Desk) -> None:
+    """Raise if its playground is gone, or was never ready."""
+    if not (desk.state["ready"] and desk.alive):
+        raise NotFound(f"the playground of lab {desk.folder.number} is gone",
+                       f"minidock lab reset {desk.folder.number}   starts it anew, with the same seed")
+
+
+def check(desk: Desk, stage: int | None = None, keep: bool = True) -> Any:
+    """Prove the task by packets; a Verdict. It is recorded with its frames."""
+    need_alive(desk)
+    folder, values = desk.folder, desk.values
+    verdict = inside.within(desk.playground, lambda: inside.judged(folder, values, stage or folder.stages))
+    if keep:
+        proofs = {outcome.key: outcome.verdict for outcome in verdict.outcomes}
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        desk.record({"time": now, "passed": verdict.passed, "stage": stage or folder.stages, "proofs": proofs,
+                     "mistake": verdict.mistake, "seconds": round(verdict.seconds, 3),
+                     "sha256": sha256(verdict.pcapng).hexdigest()}, verdict.pcapng)
+        if verdict.passed and not desk.state["passed"] and (stage or folder.stages) == folder.stages:
+            desk.note(passed=now)
+    return verdict
+
+
+def hint(desk: Desk) -> tuple[int, int, str]:
+    """The next hint: its number, how many there are, the text. After the last one, the last again."""
+    hints = desk.folder.hints(desk.language, desk.values)
+    if not hints:
+        raise NotFound(f"lab {desk.folder.number} has no hints", "minidock lab explain")
+    number = min(desk.state["hints"] + 1, len(hints))
+    desk.note(hints=number)
+    return number, len(hints), hints[number - 1]
+
+
+def reset(desk: Desk, seed: str) -> Desk:
+    """Begin anew, with the same seed or another; prediction and hints stay as they were given."""
+    fresh = Desk(desk.playground, {**desk.state, "seed": seed or desk.state["seed"], "ready": False, "passed": ""})
+    build(fresh)
+    return fresh
+
+
+def solve(desk: Desk, stage: int | None = None) -> list[inside.Ran]:
+    """Do what solution.sh does, up to a stage; marked in the report."""
+    need_alive(desk)
+    ran = []
+    with desk.occupied():
+        for script in desk.folder.solutions(stage):
+            ran.append(run(desk, script.name))
+            if ran[-1].code:
+                break
+    desk.note(assisted=True)
+    return ran
+
+
+def predict(desk: Desk, answer: str) -> None:
+    """Keep the learner's prediction; it must come before the packets have told."""
+    if desk.state["passed"]:
+        raise Conflict(f"lab {desk.folder.number} has been passed: a prediction comes before the proof",
+                       f"minidock lab reset {desk.folder.number}")
+    desk.note(prediction=answer)
+
+
+def foretold(desk: Desk) -> bool | None:
+    """Was the prediction right? None if there was none, or nothing to predict."""
+    given, right = desk.state["prediction"], desk.folder.predict.get("answer")
+    if not given or right is None:
+        return None
+    from minidock.labs.seeds import filled
+
+    answers = right if isinstance(right, list) else [right]
+    return _plain(given) in [_plain(filled(str(answer), desk.values)) for answer in answers]
+
+
+_YES_AND_NO = {"예": "yes", "네": "yes", "y": "yes", "아니오": "no", "아니요": "no", "n": "no"}
+
+
+def _plain(answer: str) -> str:
+    words = answer.lower().replace(",", " ").split()
+    return " ".join(_YES_AND_NO.get(word, word) for word in words)

@@ -1,0 +1,155 @@
+"""A learner's desk: what is kept of one lab, in a file, whatever becomes of the terminal or the machine.
+
+    ~/.local/state/minidock/labs/lab-01/state.json, evidence/check-3.pcapng
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from minidock.errors import NotFound
+from minidock.labs.folder import Folder, find
+from minidock.labs.seeds import drawn
+from minidock.playground import registry
+from minidock.store.locks import locked
+
+
+def home() -> Path:
+    """Where all desks are."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(state, "minidock", "labs")
+
+
+class Desk:
+    """The state of one lab for one learner."""
+
+    def __init__(self, playground: str, state: dict[str, Any]) -> None:
+        self.playground, self.state = playground, state
+        self.folder = Folder(Path(state["path"])) if Path(state["path"]).exists() else find(state["lab"])
+        self.values = drawn(self.folder.variables, state["seed"], self.folder.name)
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return home() / self.playground
+
+    @property
+    def language(self) -> str:
+        """en or ko."""
+        return str(self.state["language"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The learner's values, for scripts and shells."""
+        values = {name: str(value) for name, value in self.values.items()}
+        return {**values, "MINIDOCK_SEED": f"{self.state['seed']}/{self.folder.name}"}
+
+    @property
+    def alive(self) -> bool:
+        """Is its playground there?"""
+        return os.environ.get("MINIDOCK_PLAYGROUND") == self.playground or any(
+            room.name == self.playground for room in registry.alive())
+
+    def note(self, **changes: Any) -> None:
+        """Change the state, on disk too; whole or not at all."""
+        with self.held():
+            on_disk = _read(self.playground) or {}
+            self.state = {**self.state, **on_disk, **changes}
+            _write(self.playground, self.state)
+
+    def record(self, check: dict[str, Any], evidence: bytes) -> None:
+        """Keep one check with its frames."""
+        with self.held():
+            self.state = {**self.state, **(_read(self.playground) or {})}
+            number = len(self.state["checks"]) + 1
+            file = self.directory / "evidence" / f"check-{number}.pcapng"
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(evidence)
+            self.state["checks"] = [*self.state["checks"], {**check, "evidence": str(file)}]
+            _write(self.playground, self.state)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock of its file, for a moment."""
+        with locked(str(self.directory / ".lock")):
+            yield
+
+    @contextlib.contextmanager
+    def occupied(self) -> Iterator[None]:
+        """Hold the lock of its playground: nobody else starts, resets or solves it meanwhile."""
+        with locked(str(self.directory / ".playground")):
+            yield
+
+
+def name_of(folder: Folder, student: str) -> str:
+    """The playground's name."""
+    return registry.checked(f"lab-{folder.number}" + (f"-{student}" if student else ""))
+
+
+def new(folder: Folder, student: str, seed: str, language: str) -> Desk:
+    """A fresh desk; nothing of an older one stays but its evidence."""
+    state = {"lab": folder.name, "path": str(folder.path), "seed": seed or student or login(), "language": language,
+             "ready": False, "stage": 1, "hints": 0, "prediction": "", "assisted": False, "passed": "", "checks": []}
+    return Desk(name_of(folder, student), state)
+
+
+def login() -> str:
+    """The learner's name, the seed if none is given."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
+
+
+def clear(desk: Desk) -> None:
+    """Put the desk's state on disk as it is, and remember that it is the current one."""
+    desk.directory.mkdir(parents=True, exist_ok=True)
+    with desk.held():
+        _write(desk.playground, desk.state)
+    (home() / ".current").write_text(desk.playground)
+
+
+def existing(playground: str) -> Desk | None:
+    """The desk of that name, if there is one."""
+    state = _read(playground)
+    return Desk(playground, state) if state else None
+
+
+def every() -> list[Desk]:
+    """All desks, by name."""
+    names = sorted(file.parent.name for file in home().glob("*/state.json"))
+    return [desk for name in names for desk in [existing(name)] if desk]
+
+
+def current(lab: str, student: str) -> Desk:
+    """The desk that a command means: of that lab, of the playground we stand in, or the one last started."""
+    name = name_of(find(lab), student) if lab else os.environ.get("MINIDOCK_PLAYGROUND", "")
+    desk = existing(name) if name else None
+    if desk is None and not lab:
+        with contextlib.suppress(OSError):
+            desk = existing((home() / ".current").read_text())
+    if desk is None:
+        raise NotFound(f"lab {lab} has not been started" if lab else "no lab has been started",
+                       f"minidock lab start {lab or '01'}" + (f" --name {student}" if student else ""))
+    return desk
+
+
+def _read(playground: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((home() / playground / "state.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def _write(playground: str, state: dict[str, Any]) -> None:
+    file = home() / playground / "state.json"
+    fresh = file.with_name(f".state.{os.getpid()}")
+    fresh.write_text(json.dumps(state, ensure_ascii=False, indent=1))
+    os.replace(fresh, file)

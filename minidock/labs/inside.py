@@ -1,0 +1,103 @@
+"""What is done in a lab's playground, by a process that stands in it: scripts, the check, pictures of the kernel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from minidock.errors import BadRequest, MinidockError
+from minidock.labs.folder import HERE, Folder
+from minidock.model.record import Record
+from minidock.playground import visit
+from minidock.playground.ground import PROGRAMS
+
+TOOLS = "/run/lab"
+_SCRIPT_SECONDS = 60
+_PICTURE = r"""
+transient='s/^[0-9]+: //; s/link-netns(id)? [^ ]+//; s/@if[0-9]+/@/; s/NO-CARRIER,//; s/ state [A-Z]+//'
+kinds='veth|bridge forward.* ageing_time [0-9]+|hairpin (on|off)|isolated (on|off)|macvlan.*|vxlan.*|alias.*'
+for where in '' $(ls /run/netns); do
+    on=${where:+-n $where}
+    echo "== ${where:-host}"
+    ip $on -o link | sed -E "$transient"
+    ip $on -d -o link | grep -oE "$kinds"
+    ip $on -o addr | grep -v ' fe80' | sed -E 's/^[0-9]+: //' | sort
+    for version in 4 6; do ip $on -$version route show table all | grep -vE 'fe80|ff00::' | sort; done
+    ip $on rule
+    ip $on neigh show nud permanent | sort
+    bridge $on fdb show 2>/dev/null | grep permanent | sort
+done
+nft -s list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+/counter/'
+cat /proc/sys/net/ipv4/ip_forward
+cat /proc/[0-9]*/comm | sort | uniq -c | grep -vE ' (cat|sort|uniq|grep|bash|python3?|minidock)$'
+"""  # what the kernel does by itself a moment later (carrier, link-local addresses) is left out
+
+
+class Ran(Record):
+    """A script that ended: its exit code, and all it said."""
+
+    code: int
+    output: str
+
+
+def within(playground: str, task: Callable[[], Any]) -> Any:
+    """Do it in the playground; where we stand in it already, here."""
+    if os.environ.get("MINIDOCK_PLAYGROUND") == playground:
+        return task()
+    return visit.within(playground, task)
+
+
+def script(path: Path, environment: dict[str, str]) -> Ran:
+    """Run a shell script. What it leaves in the background goes on; its output is not waited for."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(["bash", "-euo", "pipefail", str(path)], stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, env={**os.environ, **environment}, start_new_session=True)
+        try:
+            code = process.wait(_SCRIPT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        output.seek(0)
+        return Ran(code, output.read().decode(errors="replace"))
+
+
+def lay_tools() -> None:
+    """Put the labs' small programs on the playground's PATH; in containers, whose PATH is Docker's, it is /run/lab/…"""
+    os.makedirs(TOOLS, exist_ok=True)
+    for tool in (HERE / "tools").iterdir():
+        text = tool.read_text(encoding="utf-8")
+        head = "" if text.startswith("#!") else f"#!{sys.executable} -ISE\n"
+        with open(f"{TOOLS}/{tool.name}", "w", encoding="utf-8") as file:
+            file.write(head + text)
+            os.fchmod(file.fileno(), 0o755)
+        os.symlink(f"{TOOLS}/{tool.name}", f"{PROGRAMS}/{tool.name}")
+
+
+def judged(folder: Folder, values: dict[str, Any], stage: int) -> Any:
+    """Run the check; a `probes.trial.Verdict`."""
+    if importlib.util.find_spec("scapy") is None:
+        raise MinidockError("the checks of labs are made with scapy, which is not installed",
+                            "pip install 'minidock[wire]'")
+    from minidock.probes.proof import Lab
+    from minidock.probes.trial import Trial
+
+    lab = Lab(values, stage)
+    try:
+        folder.check()(lab)
+        return Trial(lab).run()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        import traceback
+
+        raise BadRequest(f"{folder.path / 'check.py'}: {type(error).__name__}: {error}",
+                         "".join(traceback.format_tb(error.__traceback__)[-3:])) from error
+
+
+def picture() -> str:
+    """All that the kernel holds here, without what it counts or times."""
+    return subprocess.run(["bash", "-c", _PICTURE], capture_output=True, text=True, timeout=30, check=False).stdout

@@ -1,0 +1,111 @@
+"""A verdict and its lab as a person reads them, in English or Korean."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from minidock.labs import course
+from minidock.labs.desk import Desk
+from minidock.labs.folder import said
+from minidock.labs.seeds import filled
+
+MARKS = {"proven": "✔", "disproven": "✘", "untested": "–"}
+_WORDS = {
+    "en": {"stage": "stage {}/{}", "count": "{} of {} proofs in {:.1f} s", "passed": "Passed.",
+           "hint-next": "a hint: minidock lab hint", "explain": "why it is so: minidock lab explain",
+           "predict": "Predict first: {}", "answer-so": "answer: minidock lab predict \"…\"",
+           "choices": "one of: {}", "foretold": "You predicted {}. The packets agree.",
+           "not-foretold": "You predicted {}. The packets say {}.",
+           "unasked": "You made no prediction; the packets say {}.",
+           "evidence": "frames: {}"},
+    "ko": {"stage": "{}/{}단계", "count": "증명 {1}개 중 {0}개, {2:.1f}초", "passed": "통과했습니다.",
+           "hint-next": "힌트 보기: minidock lab hint", "explain": "왜 그런지 보기: minidock lab explain",
+           "predict": "먼저 예상해 보세요: {}", "answer-so": "답하기: minidock lab predict \"…\"",
+           "choices": "다음 중 하나: {}", "foretold": "예상한 답: {}. 패킷도 그렇게 말합니다.",
+           "not-foretold": "예상한 답: {}. 그러나 패킷이 보여 준 답은 {}입니다.",
+           "unasked": "예상을 적지 않았습니다. 패킷이 보여 준 답은 {}입니다.",
+           "evidence": "프레임: {}"},
+}
+
+
+def word(key: str, language: str, *facts: Any) -> str:
+    """One of the sentences around a verdict."""
+    return _WORDS[language][key].format(*facts)
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives it: Korean letters are two wide."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def verdict(desk: Desk, found: Any, language: str, stage: int | None = None) -> str:
+    """The whole of a check."""
+    folder, stages = desk.folder, desk.folder.stages
+    head = f" {folder.number} {folder.title(language)}"
+    facts = f"seed {desk.state['seed']}" + (
+        f" · {word('stage', language, stage or stages, stages)}" if stages > 1 else "")
+    lines = [head + " " * max(2, 76 - width(head) - width(facts)) + facts]
+    told_mistake = False
+    for outcome in found.outcomes:
+        lines += _outcome(desk, outcome, language, told_mistake)
+        told_mistake = told_mistake or bool(outcome.mistake)
+    proven = sum(outcome.verdict == "proven" for outcome in found.outcomes)
+    lines.append(f"   {word('count', language, proven, len(found.outcomes), found.seconds)}")
+    return "\n".join(lines + _epilogue(desk, found, language))
+
+
+def _outcome(desk: Desk, outcome: Any, language: str, told_mistake: bool) -> list[str]:
+    title = desk.folder.word("proof", outcome.key, language, desk.values)
+    reasons = [_reason(desk, outcome, reason, language) for reason in outcome.reasons]
+    if outcome.verdict == "proven":
+        return [f"  {MARKS['proven']} {title}" + " " * max(2, 56 - width(title)) + reasons[0]]
+    lines = [f"  {MARKS[outcome.verdict]} {title}", *(f"      {reason}" for reason in dict.fromkeys(reasons))]
+    lines += [f"        {frame}" for frame in outcome.frames]
+    if outcome.mistake and not told_mistake:
+        lines += [f"    ▸ {desk.folder.word('mistake', outcome.mistake, language, desk.values)}"]
+    return lines
+
+
+def _reason(desk: Desk, outcome: Any, reason: Any, language: str) -> str:
+    if outcome.why_untested:
+        title = desk.folder.word("proof", outcome.why_untested, language, desk.values)
+        return str(type(reason)(reason.key, (("control", title),)).told(language))
+    return str(reason.told(language))
+
+
+def _epilogue(desk: Desk, found: Any, language: str) -> list[str]:
+    if not found.passed:
+        return [f"   {word('hint-next', language)}"]
+    return ["", f" {word('passed', language)}", *_prophecy(desk, language), f" {word('explain', language)}"]
+
+
+def _prophecy(desk: Desk, language: str) -> list[str]:
+    """The prediction beside what the packets showed."""
+    question = desk.folder.predict
+    if not question:
+        return []
+    answer = question["answer"]
+    right = filled(said(answer[0] if isinstance(answer, list) else answer, language), desk.values)
+    given, agreed = desk.state["prediction"], course.foretold(desk)
+    key = "unasked" if not given else "foretold" if agreed else "not-foretold"
+    line = word(key, language, right) if not given else word(key, language, given, right)
+    return [f" {line}", f" {filled(said(question.get('why', ''), language), desk.values).strip()}"]
+
+
+def prediction(desk: Desk, language: str) -> str:
+    """The question asked first."""
+    question = desk.folder.predict
+    if not question:
+        return ""
+    lines = [word("predict", language, filled(said(question["question"], language), desk.values).strip())]
+    if "choices" in question:
+        lines.append("  " + word("choices", language, ", ".join(question["choices"])))
+    return "\n".join([*lines, "  " + word("answer-so", language)])
+
+
+def task(desk: Desk, language: str) -> str:
+    """What is to be done."""
+    text = desk.folder.text("task", language, desk.values).strip()
+    title = f"{desk.folder.number} · {desk.folder.title(language)}"
+    return f"{title}\n{desk.folder.objective(language)}\n\n{text}"
