@@ -47,6 +47,20 @@ def of_desk(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def chosen(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the labs with faults let one choose."""
+    for decorator in (
+        click.option("--level", type=click.Choice(["easy", "hard"]), help="How hard the faults are (lab 16)."),
+        click.option("--faults", type=click.IntRange(1, 3), help="How many faults there are (lab 16)."),
+    ):
+        command = decorator(command)
+    return command
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def found(lab_: str, student: str, lang: str | None = None) -> tuple[Desk, str]:
     """The desk that is meant, and the language to speak."""
     from minidock.labs import desk as desks
@@ -86,7 +100,8 @@ def list_(lang: str | None) -> None:
 @click.option("--seed", default="", help="What addresses, ports, names and faults follow from (default: your name).")
 @click.option("--lang", type=_LANGUAGES, help="In English or Korean.")
 @click.option("--name", "student", default="", help="The learner's, where several share one account.")
-def start(lab_: str, seed: str, lang: str | None, student: str) -> None:
+@chosen
+def start(lab_: str, seed: str, lang: str | None, student: str, **options: Any) -> None:
     """Make a lab's playground in its start state, ask for a prediction, tell the task.
 
     \b
@@ -96,7 +111,7 @@ def start(lab_: str, seed: str, lang: str | None, student: str) -> None:
     """
     from minidock.labs import course, folder, telling
 
-    desk = course.start(folder.find(lab_), student, seed, lang or _locale())
+    desk = course.start(folder.find(lab_), student, seed, lang or _locale(), _given(options))
     _ask(desk)
     click.echo(telling.task(desk, desk.language))
     click.echo("\n  minidock lab shell   ·   minidock lab check")
@@ -220,7 +235,8 @@ def explain(lab_: str, student: str, lang: str | None) -> None:
 @of_desk
 @click.option("--seed", default="", help="Begin anew with other values.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
-def reset(lab_: str, student: str, lang: str | None, seed: str, force: bool) -> None:
+@chosen
+def reset(lab_: str, student: str, lang: str | None, seed: str, force: bool, **options: Any) -> None:
     """Begin a lab anew: its playground is removed and made again, byte for byte the same.
 
     \b
@@ -239,7 +255,7 @@ def reset(lab_: str, student: str, lang: str | None, seed: str, force: bool) -> 
         confirmed(f"lab reset {desk.folder.number}", f"This removes all you did in lab {desk.folder.number}.")
     if lang:
         desk.note(language=lang)
-    click.echo(course.reset(desk, seed).playground)
+    click.echo(course.reset(desk, seed, _given(options)).playground)
 
 
 @lab.command()
@@ -287,7 +303,7 @@ def shell(lab_: str, student: str, place: str, command: tuple[str, ...]) -> None
 def _teaching() -> None:
     from minidock.cli import lab_teaching
 
-    for command in (lab_teaching.report, lab_teaching.selftest):
+    for command in (lab_teaching.report, lab_teaching.selftest, lab_teaching.new):
         lab.add_command(command)
 
 

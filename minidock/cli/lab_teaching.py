@@ -51,3 +51,19 @@ def selftest(labs: tuple[str, ...], seed: str, jobs: int) -> None:
     if told:
         raise MinidockError(f"{told} of {len(chosen)} labs are not as they should be", "the lines with ✘ say what")
     sys.exit(0)
+
+
+@click.command()
+@click.argument("directory")
+def new(directory: str) -> None:
+    """Make a folder for a lab of your own: a small one that works, to be changed.
+
+    \b
+    Examples:
+      minidock lab new 20-my-lab
+    """
+    from minidock.labs import skeleton
+
+    path = skeleton.make(directory)
+    click.echo(f"{path}\n\n  how to write it: {skeleton.PAGE}\n  is it honest:    minidock lab selftest {path}\n"
+               f"  play it:         minidock lab start {path}")

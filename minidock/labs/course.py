@@ -7,29 +7,40 @@ import time
 from hashlib import sha256
 from typing import Any
 
-from minidock.errors import Conflict, MinidockError, NotFound, Unsupported
+from minidock.errors import BadRequest, Conflict, MinidockError, NotFound, Unsupported
 from minidock.labs import desk as desks
 from minidock.labs import inside, needs
 from minidock.labs.desk import Desk
 from minidock.labs.folder import Folder
+from minidock.labs.seeds import filled
 from minidock.playground import registry, visit
 
 _LAN_RENEW_SECONDS = 1800
 
 
-def start(folder: Folder, student: str, seed: str, language: str) -> Desk:
+def start(folder: Folder, student: str, seed: str, language: str, options: dict[str, Any]) -> Desk:
     """The lab's desk, its playground in the start state; one that lives is gone on with."""
+    _allowed(folder, options)
     found = desks.existing(desks.name_of(folder, student))
     if found and found.state["ready"] and found.alive:
-        if seed and seed != found.state["seed"]:
-            raise Conflict(f"lab {folder.name} is running with the seed {found.state['seed']}",
-                           f"minidock lab reset {folder.number} --seed {seed}")
+        if (seed and seed != found.state["seed"]) or (options and options != found.state["options"]):
+            raise Conflict(f"lab {folder.number} is running, with the seed {found.state['seed']}",
+                           f"go on with it: minidock lab task {folder.number}   or begin anew: minidock lab reset "
+                           f"{folder.number} --seed {seed or found.state['seed']}")
         found.note(language=language or found.language)
         desks.clear(found)
         return found
-    desk = desks.new(folder, student, seed or (found.state["seed"] if found else ""), language or "en")
+    desk = desks.new(folder, student, seed or (found.state["seed"] if found else ""), language or "en", options)
     build(desk)
     return desk
+
+
+def _allowed(folder: Folder, options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if value not in folder.options.get(name, []):
+            choices = ", ".join(str(each) for each in folder.options.get(name, []))
+            raise BadRequest(f"lab {folder.number} has no --{name} {value}",
+                             f"--{name} is one of {choices}" if choices else f"minidock lab start {folder.number}")
 
 
 def build(desk: Desk) -> None:
@@ -84,8 +95,8 @@ def need_alive(desk: Desk) -> None:
 def check(desk: Desk, stage: int | None = None, keep: bool = True) -> Any:
     """Prove the task by packets; a Verdict. It is recorded with its frames."""
     need_alive(desk)
-    folder, values = desk.folder, desk.values
-    verdict = inside.within(desk.playground, lambda: inside.judged(folder, values, stage or folder.stages))
+    folder, values, prediction = desk.folder, desk.values, desk.state["prediction"]
+    verdict = inside.within(desk.playground, lambda: inside.judged(folder, values, stage or folder.stages, prediction))
     if keep:
         proofs = {outcome.key: outcome.verdict for outcome in verdict.outcomes}
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
@@ -107,9 +118,11 @@ def hint(desk: Desk) -> tuple[int, int, str]:
     return number, len(hints), hints[number - 1]
 
 
-def reset(desk: Desk, seed: str) -> Desk:
-    """Begin anew, with the same seed or another; prediction and hints stay as they were given."""
-    fresh = Desk(desk.playground, {**desk.state, "seed": seed or desk.state["seed"], "ready": False, "passed": ""})
+def reset(desk: Desk, seed: str, options: dict[str, Any]) -> Desk:
+    """Begin anew, with the same seed and options or others; prediction and hints stay as they were given."""
+    _allowed(desk.folder, options)
+    fresh = Desk(desk.playground, {**desk.state, "seed": seed or desk.state["seed"], "ready": False, "passed": "",
+                                   "options": {**desk.state["options"], **options}})
     build(fresh)
     return fresh
 
@@ -137,13 +150,14 @@ def predict(desk: Desk, answer: str) -> None:
 
 def foretold(desk: Desk) -> bool | None:
     """Was the prediction right? None if there was none, or nothing to predict."""
-    given, right = desk.state["prediction"], desk.folder.predict.get("answer")
-    if not given or right is None:
-        return None
-    from minidock.labs.seeds import filled
+    given, right = desk.state["prediction"], answers(desk)
+    return _plain(given) in [_plain(answer) for answer in right] if given and right else None
 
-    answers = right if isinstance(right, list) else [right]
-    return _plain(given) in [_plain(filled(str(answer), desk.values)) for answer in answers]
+
+def answers(desk: Desk) -> list[str]:
+    """The right predictions: several ways of saying one."""
+    right = desk.folder.predict.get("answer", [])
+    return [filled(str(answer), desk.values) for answer in (right if isinstance(right, list) else [right])]
 
 
 _YES_AND_NO = {"예": "yes", "네": "yes", "y": "yes", "아니오": "no", "아니요": "no", "n": "no"}

@@ -32,7 +32,7 @@ class Desk:
     def __init__(self, playground: str, state: dict[str, Any]) -> None:
         self.playground, self.state = playground, state
         self.folder = Folder(Path(state["path"])) if Path(state["path"]).exists() else find(state["lab"])
-        self.values = drawn(self.folder.variables, state["seed"], self.folder.name)
+        self.values = drawn(self.folder.variables, state["seed"], self.folder.name, _chosen(self.folder, state))
 
     @property
     def directory(self) -> Path:
@@ -87,16 +87,25 @@ class Desk:
             yield
 
 
+def fresh(folder: Folder, seed: str, language: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The state of a lab that nobody has begun."""
+    return {"lab": folder.name, "path": str(folder.path), "seed": seed, "language": language, "options": options,
+            "ready": False, "hints": 0, "prediction": "", "assisted": False, "passed": "", "checks": []}
+
+
+def _chosen(folder: Folder, state: dict[str, Any]) -> dict[str, Any]:
+    """The options' values as variables: FAULTS, LEVEL."""
+    return {name.upper(): state["options"].get(name, values[0]) for name, values in folder.options.items()}
+
+
 def name_of(folder: Folder, student: str) -> str:
     """The playground's name."""
     return registry.checked(f"lab-{folder.number}" + (f"-{student}" if student else ""))
 
 
-def new(folder: Folder, student: str, seed: str, language: str) -> Desk:
+def new(folder: Folder, student: str, seed: str, language: str, options: dict[str, Any]) -> Desk:
     """A fresh desk; nothing of an older one stays but its evidence."""
-    state = {"lab": folder.name, "path": str(folder.path), "seed": seed or student or login(), "language": language,
-             "ready": False, "stage": 1, "hints": 0, "prediction": "", "assisted": False, "passed": "", "checks": []}
-    return Desk(name_of(folder, student), state)
+    return Desk(name_of(folder, student), fresh(folder, seed or student or login(), language, options))
 
 
 def login() -> str:

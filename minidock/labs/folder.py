@@ -34,6 +34,7 @@ class Wrong(Record):
     path: Path
     fails: str
     mistake: str
+    predict: str | None = None  # with another prediction than the right one
 
 
 class Folder:
@@ -71,6 +72,11 @@ class Folder:
     def variables(self) -> dict[str, Any]:
         """Declared in [vars]; see `seeds`."""
         return dict(self.settings.get("vars", {}))
+
+    @property
+    def options(self) -> dict[str, list[Any]]:
+        """What `lab start --faults/--level` may choose, declared in [options]: the values, the first is the default."""
+        return dict(self.settings.get("options", {}))
 
     @property
     def predict(self) -> dict[str, Any]:
@@ -144,7 +150,7 @@ def _wrong(path: Path) -> Wrong:
              for key, colon, value in [line[2:].partition(":")] if colon}
     if not {"fails", "mistake"} <= marks.keys():
         raise BadRequest(f"{path} does not say what it must earn", "# fails: PROOF   and   # mistake: MISTAKE")
-    return Wrong(path, marks["fails"], marks["mistake"])
+    return Wrong(path, marks["fails"], marks["mistake"], marks.get("predict"))
 
 
 def shelves() -> list[Path]:
@@ -154,7 +160,7 @@ def shelves() -> list[Path]:
 
 def every() -> list[Folder]:
     """All labs, by number."""
-    return [Folder(file.parent) for shelf in shelves() for file in sorted(shelf.glob("*/lab.toml"))]
+    return [Folder(file.parent) for shelf in shelves() for file in sorted(shelf.glob("[0-9]*/lab.toml"))]
 
 
 def find(word: str) -> Folder:
@@ -162,7 +168,7 @@ def find(word: str) -> Folder:
     if "/" in word or word == ".":
         return Folder(Path(word))
     wanted = word.zfill(2) if word.isdigit() else word
-    paths = [file.parent for shelf in shelves() for file in sorted(shelf.glob("*/lab.toml"))]
+    paths = [file.parent for shelf in shelves() for file in sorted(shelf.glob("[0-9]*/lab.toml"))]
     for path in paths:
         number, _, slug = path.name.partition("-")
         if wanted in (path.name, number, slug):

@@ -79,7 +79,7 @@ def lay_tools() -> None:
         os.symlink(f"{TOOLS}/{tool.name}", f"{PROGRAMS}/{tool.name}")
 
 
-def judged(folder: Folder, values: dict[str, Any], stage: int) -> Any:
+def judged(folder: Folder, values: dict[str, Any], stage: int, prediction: str) -> Any:
     """Run the check; a `probes.trial.Verdict`."""
     if importlib.util.find_spec("scapy") is None:
         raise MinidockError("the checks of labs are made with scapy, which is not installed",
@@ -87,7 +87,7 @@ def judged(folder: Folder, values: dict[str, Any], stage: int) -> Any:
     from minidock.probes.proof import Lab
     from minidock.probes.trial import Trial
 
-    lab = Lab(values, stage)
+    lab = Lab(values, stage, prediction)
     try:
         folder.check()(lab)
         return Trial(lab).run()

@@ -16,9 +16,9 @@ from minidock.errors import BadRequest
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
-def drawn(declared: dict[str, Any], seed: str, lab: str) -> dict[str, Any]:
-    """The values, in the order of declaration."""
-    values: dict[str, Any] = {"SEED": seed, "LAB": lab}
+def drawn(declared: dict[str, Any], seed: str, lab: str, chosen: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The values, in the order of declaration, after those that somebody has chosen."""
+    values: dict[str, Any] = {"SEED": seed, "LAB": lab, **(chosen or {})}
     for name, choice in declared.items():
         number = int.from_bytes(sha256(f"{seed}/{lab}/{name}".encode()).digest()[:8], "big")
         values[name] = _drawn(name, choice, number, values)

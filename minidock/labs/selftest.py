@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from minidock.labs import course, inside, telling
+from minidock.labs import desk as desks
 from minidock.labs.desk import Desk
 from minidock.labs.folder import LANGUAGES, Folder, Wrong
 from minidock.model.record import Record
@@ -34,8 +35,8 @@ class Fact(Record):
 class Selftest:
     """The trials of one lab. Its playgrounds are called lab-01-selftest-PID."""
 
-    def __init__(self, folder: Folder, seed: str = "selftest") -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Folder, seed: str = "selftest", options: dict[str, Any] | None = None) -> None:
+        self.folder, self.seed, self.options = folder, seed, options or {}
         self.slowest_check = self.slowest_start = 0.0
 
     def run(self) -> Iterator[Fact]:
@@ -84,9 +85,8 @@ class Selftest:
     @contextmanager
     def _ground(self) -> Iterator[Desk]:
         """A playground in the start state, without a desk on disk; gone afterwards."""
-        state = {"lab": self.folder.name, "path": str(self.folder.path), "seed": self.seed, "language": "en",
-                 "ready": True, "stage": 1, "hints": 0, "prediction": "", "assisted": False, "passed": "", "checks": []}
-        desk = Desk(f"lab-{self.folder.number}-selftest-{os.getpid()}", state)
+        state = desks.fresh(self.folder, self.seed, "en", self.options)
+        desk = Desk(f"lab-{self.folder.number}-selftest-{os.getpid()}", {**state, "ready": True})
         began = time.monotonic()
         try:
             course.raise_ground(desk)
@@ -116,6 +116,7 @@ class Selftest:
         return f"the check passes before anything is done (stage {passed[0]})" if passed else ""
 
     def _solve(self, desk: Desk) -> str:
+        desk.state["prediction"] = (course.answers(desk) or [""])[0]
         for stage, script in enumerate(self.folder.solutions(), 1):
             ran = course.run(desk, script.name)
             if ran.code:
@@ -144,6 +145,8 @@ class Selftest:
             return wrong.fails in failed and verdict.mistake == wrong.mistake
 
         def look() -> str:
+            right = (course.answers(desk) or [""])[0]
+            desk.state["prediction"] = right if wrong.predict is None else wrong.predict
             ran = course.run(desk, f"wrong/{wrong.path.name}")
             if ran.code:
                 return f"it ends with {ran.code}: {ran.output.strip()[-400:]}"

@@ -85,8 +85,7 @@ def _prophecy(desk: Desk, language: str) -> list[str]:
     question = desk.folder.predict
     if not question:
         return []
-    answer = question["answer"]
-    right = filled(said(answer[0] if isinstance(answer, list) else answer, language), desk.values)
+    right = course.answers(desk)[0]
     given, agreed = desk.state["prediction"], course.foretold(desk)
     key = "unasked" if not given else "foretold" if agreed else "not-foretold"
     line = word(key, language, right) if not given else word(key, language, given, right)

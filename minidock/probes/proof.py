@@ -164,8 +164,8 @@ class Proof:
 class Lab:
     """What a check declares its proofs on."""
 
-    def __init__(self, variables: dict[str, Any], stage: int = 1) -> None:
-        self.vars, self.stage = Variables(variables), stage
+    def __init__(self, variables: dict[str, Any], stage: int = 1, prediction: str = "") -> None:
+        self.vars, self.stage, self.prediction = Variables(variables), stage, prediction
         self.host = Place()
         self.proofs: list[Proof] = []
         self.extra: list[Device] = []

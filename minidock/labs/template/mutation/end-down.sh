@@ -1,0 +1,1 @@
+ip -n guest link set eth0 down
