@@ -84,14 +84,13 @@ def list_(lang: str | None) -> None:
       minidock lab list
     """
     from minidock.labs import desk as desks
-    from minidock.labs import folder, needs
+    from minidock.labs import folder
 
     standing = {desk.folder.name: desk for desk in desks.every()}
     for each in folder.every():
         desk = standing.get(each.name)
         state = "" if desk is None else "passed" if desk.state["passed"] else "started" if desk.alive else "stopped"
-        lacking = needs.missing(each.needs)
-        note = f"   (needs {', '.join(lacking)}: not in this kernel)" if lacking else ""
+        note = f"   (needs a kernel with {', '.join(each.needs)})" if each.needs else ""
         click.echo(f"{each.number}  {state:8} {each.title(lang or _locale() or 'en')}{note}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from minidock.errors import BadRequest, Conflict, MinidockError, NotFound, Unsupported
 from minidock.labs import desk as desks
-from minidock.labs import inside, needs
+from minidock.labs import inside
 from minidock.labs.desk import Desk
 from minidock.labs.folder import Folder
 from minidock.labs.seeds import filled
@@ -21,18 +21,31 @@ _LAN_RENEW_SECONDS = 1800
 def start(folder: Folder, student: str, seed: str, language: str, options: dict[str, Any]) -> Desk:
     """The lab's desk, its playground in the start state; one that lives is gone on with."""
     _allowed(folder, options)
-    found = desks.existing(desks.name_of(folder, student))
-    if found and found.state["ready"] and found.alive:
-        if (seed and seed != found.state["seed"]) or (options and options != found.state["options"]):
-            raise Conflict(f"lab {folder.number} is running, with the seed {found.state['seed']}",
-                           f"go on with it: minidock lab task {folder.number}   or begin anew: minidock lab reset "
-                           f"{folder.number} --seed {seed or found.state['seed']}")
-        found.note(language=language or found.language)
-        desks.clear(found)
-        return found
-    desk = desks.new(folder, student, seed or (found.state["seed"] if found else ""), language or "en", options)
-    build(desk)
+    desk = desks.new(folder, student, seed, language or "en", options)
+    desk.directory.mkdir(parents=True, exist_ok=True)
+    with desk.occupied():
+        found = desks.existing(desk.playground)
+        if found and found.alive and found.state["ready"]:
+            _same(found, folder, seed, options)
+            found.note(language=language or found.language)
+            desks.set_current(found)
+            return found
+        if found and not seed and found.folder.name == folder.name:
+            desk = desks.new(folder, student, found.state["seed"], language or found.language, options)
+        _build(desk)
     return desk
+
+
+def _same(found: Desk, folder: Folder, seed: str, options: dict[str, Any]) -> None:
+    """Raise if what runs is not what was asked for."""
+    number = folder.number
+    if found.folder.name != folder.name:
+        raise Conflict(f"{found.playground} is the playground of lab {found.folder.name}",
+                       f"minidock playground rm {found.playground}   or: minidock lab start {folder.name} --name OTHER")
+    if (seed and seed != found.state["seed"]) or (options and options != found.state["options"]):
+        raise Conflict(f"lab {number} is running, with the seed {found.state['seed']}",
+                       f"go on with it: minidock lab task {number}   or begin anew: minidock lab reset {number}"
+                       f" --seed {seed or found.state['seed']}")
 
 
 def _allowed(folder: Folder, options: dict[str, Any]) -> None:
@@ -43,17 +56,11 @@ def _allowed(folder: Folder, options: dict[str, Any]) -> None:
                              f"--{name} is one of {choices}" if choices else f"minidock lab start {folder.number}")
 
 
-def build(desk: Desk) -> None:
-    """Make its playground, in the start state; one of that name goes first."""
-    missing = needs.missing(desk.folder.needs)
-    if missing:
-        raise Unsupported(f"lab {desk.folder.number} needs {', '.join(missing)}, and this kernel has none",
-                          "run it on a machine or in a virtual machine with a distribution's kernel")
-    desk.directory.mkdir(parents=True, exist_ok=True)
-    with desk.occupied():
-        desks.clear(desk)
-        raise_ground(desk)
-        desk.note(ready=True)
+def _build(desk: Desk) -> None:
+    """Make its playground and remember it; call with the desk occupied."""
+    desks.clear(desk)
+    raise_ground(desk)
+    desk.note(ready=True)
 
 
 def raise_ground(desk: Desk) -> None:
@@ -64,7 +71,12 @@ def raise_ground(desk: Desk) -> None:
     except Unsupported as error:
         hint = error.hint.replace("minidock playground …", f"minidock lab start {desk.folder.number}")
         raise Unsupported(error.what, hint) from error
-    inside.within(desk.playground, inside.lay_tools)
+    wanted = desk.folder.needs
+    missing = inside.within(desk.playground, lambda: inside.furnished(wanted))
+    if missing:
+        remove(desk.playground)
+        raise Unsupported(f"lab {desk.folder.number} needs {', '.join(missing)}, and this kernel has none",
+                          "run it on a machine, or in a virtual machine, with a distribution's kernel")
     ran = run(desk, "start.sh") if (desk.folder.path / "start.sh").exists() else None
     if ran and ran.code:
         raise MinidockError(f"lab {desk.folder.number}: its start state could not be made: {ran.output.strip()[-500:]}",
@@ -123,7 +135,8 @@ def reset(desk: Desk, seed: str, options: dict[str, Any]) -> Desk:
     _allowed(desk.folder, options)
     fresh = Desk(desk.playground, {**desk.state, "seed": seed or desk.state["seed"], "ready": False, "passed": "",
                                    "options": {**desk.state["options"], **options}})
-    build(fresh)
+    with fresh.occupied():
+        _build(fresh)
     return fresh
 
 

@@ -121,7 +121,12 @@ def clear(desk: Desk) -> None:
     desk.directory.mkdir(parents=True, exist_ok=True)
     with desk.held():
         _write(desk.playground, desk.state)
-    (home() / ".current").write_text(desk.playground)
+    set_current(desk)
+
+
+def set_current(desk: Desk) -> None:
+    """From here on commands that name no lab mean this one."""
+    _replace(home() / ".current", desk.playground)
 
 
 def existing(playground: str) -> Desk | None:
@@ -158,7 +163,11 @@ def _read(playground: str) -> dict[str, Any] | None:
 
 
 def _write(playground: str, state: dict[str, Any]) -> None:
-    file = home() / playground / "state.json"
-    fresh = file.with_name(f".state.{os.getpid()}")
-    fresh.write_text(json.dumps(state, ensure_ascii=False, indent=1))
-    os.replace(fresh, file)
+    _replace(home() / playground / "state.json", json.dumps(state, ensure_ascii=False, indent=1))
+
+
+def _replace(file: Path, text: str) -> None:
+    """The file is the old one or the new one, whole, whatever happens."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished.write_text(text)
+    os.replace(unfinished, file)

@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from minidock.errors import BadRequest, MinidockError
+from minidock.labs import needs
 from minidock.labs.folder import HERE, Folder
 from minidock.model.record import Record
 from minidock.playground import visit
@@ -67,7 +68,13 @@ def script(path: Path, environment: dict[str, str]) -> Ran:
         return Ran(code, output.read().decode(errors="replace"))
 
 
-def lay_tools() -> None:
+def furnished(wanted: Iterable[str]) -> list[str]:
+    """Lay the tools; what the lab needs of the kernel, and it has not."""
+    _lay_tools()
+    return needs.missing(wanted)
+
+
+def _lay_tools() -> None:
     """Put the labs' small programs on the playground's PATH; in containers, whose PATH is Docker's, it is /run/lab/…"""
     os.makedirs(TOOLS, exist_ok=True)
     for tool in (HERE / "tools").iterdir():
@@ -86,11 +93,15 @@ def judged(folder: Folder, values: dict[str, Any], stage: int, prediction: str) 
                             "pip install 'minidock[wire]'")
     from minidock.probes.proof import Lab
     from minidock.probes.trial import Trial
+    from minidock.probes.words import Unproven
 
     lab = Lab(values, stage, prediction)
     try:
         folder.check()(lab)
         return Trial(lab).run()
+    except Unproven as unproven:
+        raise BadRequest(f"{folder.path / 'check.py'} reads a fact before the run: {unproven}",
+                         "give a function: dst=lambda: web.eth0.ip") from unproven
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         import traceback
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from minidock.labs import course, inside, telling
 from minidock.labs.desk import Desk
+from minidock.probes import trial
 
 _LOOK_SECONDS, _ANYWAY_SECONDS = 0.5, 5.0
 _KEYS = "h hint · l task · r again · x explain · q quit"
@@ -19,7 +20,9 @@ _KEYS = "h hint · l task · r again · x explain · q quit"
 
 def watch(desk: Desk, language: str, stage: int | None) -> int:
     """Until it passes, or q; the exit code of the last check."""
+    trial.warm()
     seen, checked, passed = "", 0.0, False
+    course.need_alive(desk)
     with _keys():
         while not passed:
             now = inside.within(desk.playground, inside.picture)
