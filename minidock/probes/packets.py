@@ -106,16 +106,15 @@ def ip_bytes(packet: Packet, payload: bytes) -> bytes:
 
 
 def frame_bytes(packet: Packet, own_mac: str, payload: bytes) -> bytes:
-    """The whole frame of an arp, nd or bare one, from a device with this MAC."""
+    """The whole frame of an arp, nd or bare one, from a device with this MAC; the nonce is a trailer."""
     from scapy.layers.l2 import Dot1Q, Ether
-    from scapy.packet import Raw
 
     sender = packet.mac_src or own_mac
     dst, kind, upper = _link_layer(packet, sender)
     head = Ether(src=sender, dst=dst, type=0x8100 if packet.vlan else kind)
-    tag = Dot1Q(vlan=packet.vlan, type=kind) if packet.vlan else None
-    body = (upper / Raw(payload)) if upper is not None else Raw(payload)
-    return bytes(head / tag / body if tag is not None else head / body)
+    if packet.vlan:
+        head /= Dot1Q(vlan=packet.vlan, type=kind)
+    return bytes(head / upper if upper is not None else head) + payload
 
 
 def _link_layer(packet: Packet, sender: str) -> tuple[str, int, Any]:
