@@ -59,7 +59,7 @@ def _outcome(desk: Desk, outcome: Any, language: str, told_mistake: bool) -> lis
     title = desk.folder.word("proof", outcome.key, language, desk.values)
     reasons = [_reason(desk, outcome, reason, language) for reason in outcome.reasons]
     if outcome.verdict == "proven":
-        return [f"  {MARKS['proven']} {title}" + " " * max(2, 56 - width(title)) + reasons[0]]
+        return [f"  {MARKS['proven']} {title}" + " " * max(2, 66 - width(title)) + reasons[0]]
     lines = [f"  {MARKS[outcome.verdict]} {title}", *(f"      {reason}" for reason in dict.fromkeys(reasons))]
     lines += [f"        {frame}" for frame in outcome.frames]
     if outcome.mistake and not told_mistake:
@@ -76,7 +76,9 @@ def _reason(desk: Desk, outcome: Any, reason: Any, language: str) -> str:
 
 def _epilogue(desk: Desk, found: Any, language: str) -> list[str]:
     if not found.passed:
-        return [f"   {word('hint-next', language)}"]
+        checks = desk.state["checks"]
+        kept = [f"   {word('evidence', language, checks[-1]['evidence'])}"] if checks else []
+        return [*kept, f"   {word('hint-next', language)}"]
     return ["", f" {word('passed', language)}", *_prophecy(desk, language), f" {word('explain', language)}"]
 
 

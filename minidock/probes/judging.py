@@ -205,7 +205,8 @@ def _counted(frames: list[Heard], flight: Flight, wanted: Expectation) -> Findin
     copies = {heard.frame.data[place:place + 2] for heard in good
               for place in [heard.frame.data.find(flight.proof.nonce) + 8]}
     facts = {"at": wanted.at.label, "got": len(copies), "sent": flight.proof.times, "wanted": wanted.count}
-    return Finding(len(copies) == wanted.count, say("counted", **facts), tuple(good))
+    right = len(copies) == wanted.count
+    return Finding(right, say("counted-right" if right else "counted", **facts), tuple(good))
 
 
 def _compared(trial: Trial, flight: Flight, frames: list[Heard], wanted: Expectation) -> Finding:

@@ -53,6 +53,7 @@ SENTENCES = {
     "not-that": ("{at} saw the probe, but not as it should be", "{at}에서 프로브를 보았지만 기대한 모양이 아닙니다"),
     "counted": ("{at} saw {got} of {sent} probes, not {wanted}",
                 "{at}에서 프로브 {sent}개 중 {got}개를 보았습니다 (기대: {wanted}개)"),
+    "counted-right": ("{at} saw {got} of {sent}", "{at}에서 {sent}개 중 {got}개"),
     "responders": ("{got} different machines answered ({macs}), not {wanted}",
                    "{got}대가 응답했습니다({macs}). {wanted}대여야 합니다"),
     "changed": ("the frame at {at} is not byte for byte that at {other}",

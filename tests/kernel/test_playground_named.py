@@ -6,19 +6,14 @@ Each named one is made in a playground around it, so that the machine keeps no n
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 
-from minidock.kernel import syscalls
-from tests.kernel.playground_cli import CODE, ENVIRONMENT, HOME, inside, needs_root, program, run
+from tests.kernel import nobody
+from tests.kernel.playground_cli import ENVIRONMENT, HOME, inside, needs_root, program, run
 
 __all__ = ["program"]
 pytestmark = needs_root
@@ -79,22 +74,9 @@ def test_a_bad_name_is_refused_before_anything_is_made(name: str) -> None:
 
 @pytest.fixture
 def for_everybody() -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The CLI in a place, and with an interpreter, that every user can read: (command, environment)."""
-    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    check = "exec $0 -c 'import json, ctypes, sys; sys.exit(sys.version_info < (3, 11))'"
-    python = next((python for python in (sys.executable, "/usr/bin/python3")
-                   if run(check, python, cli=[*become, "sh", "-c"]).returncode == 0), None)
-    if not python:
-        pytest.skip("no Python >= 3.11 that the user nobody can run")
-    with tempfile.TemporaryDirectory() as directory:
-        shutil.copytree(HOME / "minidock", f"{directory}/minidock")
-        shutil.copytree(Path(click.__file__).parent, f"{directory}/click")
-        for path in [Path(directory), *Path(directory).rglob("*")]:
-            path.chmod(path.stat().st_mode | stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0))
-        os.mkdir(f"{directory}/run")
-        os.chown(f"{directory}/run", 65534, 65534)
-        yield [python, "-c", CODE], {"PYTHONPATH": directory, "PATH": "/usr/bin:/bin", "HOME": directory,
-                                     "XDG_RUNTIME_DIR": f"{directory}/run", "PYTHONDONTWRITEBYTECODE": "1"}
+    """The CLI as an ordinary user can run it: (command, environment)."""
+    with nobody.installation() as found:
+        yield found
 
 
 def test_an_ordinary_user_is_root_in_a_playground(for_everybody: tuple[list[str], dict[str, str]]) -> None:
@@ -119,29 +101,11 @@ def test_an_ordinary_user_is_root_in_a_playground(for_everybody: tuple[list[str]
 def test_where_user_namespaces_are_forbidden_one_sentence_says_what_to_type(
         for_everybody: tuple[list[str], dict[str, str]]) -> None:
     cli, env = for_everybody
-    done = run("--", "echo", "made", cli=cli, env=env, cwd="/", preexec_fn=_become_nobody_with_a_limit)
+    done = run("--", "echo", "made", cli=cli, env=env, cwd="/", preexec_fn=nobody.become_with_a_limit)
     assert (done.returncode, done.stdout) == (7, "")
     assert done.stderr == (
         "minidock: ordinary users may make no playground here: user namespaces are forbidden\n"
         "hint: sudo minidock playground … or: sudo sysctl user.max_user_namespaces=10000\n")
-
-
-def _become_nobody_with_a_limit() -> None:
-    """The limit is set in a user namespace of our own, which it binds and nobody else (man 7 namespaces)."""
-    parent, (asked, ask) = os.getpid(), os.pipe()
-    mapper = os.fork()
-    if mapper == 0:
-        os.read(asked, 1)
-        for file in ("uid_map", "gid_map"):
-            Path(f"/proc/{parent}/{file}").write_text("0 0 65536")
-        os._exit(0)
-    syscalls.unshare(syscalls.CLONE_NEWUSER)
-    os.write(ask, b"1")
-    assert os.waitpid(mapper, 0)[1] == 0
-    Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    os.setgroups([])
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
 
 
 def test_the_machines_own_limit_was_not_touched() -> None:
