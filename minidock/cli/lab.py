@@ -208,13 +208,13 @@ def hint(lab_: str, student: str, lang: str | None) -> None:
     Examples:
       minidock lab hint
     """
-    from minidock.labs import course
+    from minidock.labs import course, telling
 
     desk, language = found(lab_, student, lang)
     if language != desk.language:
         desk.note(language=language)
     number, count, text = course.hint(desk)
-    click.echo(f"{number}/{count}  {text}")
+    click.echo(f"{number}/{count}  {telling.wrapped(text, '     ')}")
 
 
 @lab.command()

@@ -11,16 +11,20 @@ from typing import Any
 from minidock.labs import course
 from minidock.labs.desk import Desk
 
-COLUMNS = ("lab", "name", "seed", "state", "checks", "hints", "assisted", "prediction", "foretold", "passed", "sha256")
+COLUMNS = ("lab", "name", "seed", "state", "checks", "proven", "hints", "score", "assisted", "prediction",
+           "foretold", "passed", "sha256")
 
 
 def row(desk: Desk) -> dict[str, Any]:
     """One lab of one learner."""
     checks = desk.state["checks"]
     proving = next((check for check in checks if check["passed"]), None) or (checks[-1] if checks else {})
+    verdicts = list(proving.get("proofs", {}).values())
+    proven = verdicts.count("proven")
     state = "passed" if desk.state["passed"] else "failed" if checks else "started"
     return {"lab": desk.folder.name, "name": desk.playground, "seed": desk.state["seed"], "state": state,
-            "checks": len(checks), "hints": desk.state["hints"], "assisted": desk.state["assisted"],
+            "checks": len(checks), "proven": f"{proven}/{len(verdicts)}", "hints": desk.state["hints"],
+            "score": max(0, proven - desk.state["hints"]), "assisted": desk.state["assisted"],
             "prediction": desk.state["prediction"], "foretold": course.foretold(desk),
             "passed": desk.state["passed"], "sha256": proving.get("sha256", ""),
             "evidence": proving.get("evidence", ""), "proofs": proving.get("proofs", {}),

@@ -11,6 +11,7 @@ from minidock.labs.folder import said
 from minidock.labs.seeds import filled
 
 MARKS = {"proven": "✔", "disproven": "✘", "untested": "–"}
+_COLUMNS = 100
 _WORDS = {
     "en": {"stage": "stage {}/{}", "count": "{} of {} proofs in {:.1f} s", "passed": "Passed.",
            "hint-next": "a hint: minidock lab hint", "explain": "why it is so: minidock lab explain",
@@ -39,6 +40,16 @@ def width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
+def wrapped(text: str, indent: str = "") -> str:
+    """The text in lines of at most 100 columns, all but the first indented."""
+    lines = [""]
+    for each in text.split():
+        if lines[-1] and width(lines[-1]) + 1 + width(each) > _COLUMNS - len(indent):
+            lines.append("")
+        lines[-1] += f" {each}" if lines[-1] else each
+    return f"\n{indent}".join(lines)
+
+
 def verdict(desk: Desk, found: Any, language: str, stage: int | None = None) -> str:
     """The whole of a check."""
     folder, stages = desk.folder, desk.folder.stages
@@ -63,7 +74,7 @@ def _outcome(desk: Desk, outcome: Any, language: str, told_mistake: bool) -> lis
     lines = [f"  {MARKS[outcome.verdict]} {title}", *(f"      {reason}" for reason in dict.fromkeys(reasons))]
     lines += [f"        {frame}" for frame in outcome.frames]
     if outcome.mistake and not told_mistake:
-        lines += [f"    ▸ {desk.folder.word('mistake', outcome.mistake, language, desk.values)}"]
+        lines += [f"    ▸ {wrapped(desk.folder.word('mistake', outcome.mistake, language, desk.values), '      ')}"]
     return lines
 
 
@@ -91,7 +102,7 @@ def _prophecy(desk: Desk, language: str) -> list[str]:
     given, agreed = desk.state["prediction"], course.foretold(desk)
     key = "unasked" if not given else "foretold" if agreed else "not-foretold"
     line = word(key, language, right) if not given else word(key, language, given, right)
-    return [f" {line}", f" {filled(said(question.get('why', ''), language), desk.values).strip()}"]
+    return [f" {line}", f" {wrapped(filled(said(question.get('why', ''), language), desk.values), ' ')}"]
 
 
 def prediction(desk: Desk, language: str) -> str:
@@ -99,7 +110,7 @@ def prediction(desk: Desk, language: str) -> str:
     question = desk.folder.predict
     if not question:
         return ""
-    lines = [word("predict", language, filled(said(question["question"], language), desk.values).strip())]
+    lines = [wrapped(word("predict", language, filled(said(question["question"], language), desk.values)), "  ")]
     if "choices" in question:
         lines.append("  " + word("choices", language, ", ".join(question["choices"])))
     return "\n".join([*lines, "  " + word("answer-so", language)])

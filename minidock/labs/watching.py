@@ -47,7 +47,7 @@ def _show(text: str) -> None:
 def _answer(desk: Desk, language: str, key: str) -> None:
     if key == "h":
         number, count, text = course.hint(desk)
-        print(f"{number}/{count}  {text}", flush=True)
+        print(f"{number}/{count}  {telling.wrapped(text, '     ')}", flush=True)
     elif key == "l":
         print(telling.task(desk, language), flush=True)
     elif key == "x":
