@@ -7,18 +7,15 @@ import sys
 
 import click
 
+from minidock.cli.lab_options import LANGUAGES, chosen, found, given, locale, of_desk
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from minidock.labs.desk import Desk
-
-_LANGUAGES = click.Choice(["en", "ko"])
-
 
 @click.group(cls=Commands)
 def lab() -> None:
@@ -36,46 +33,8 @@ def lab() -> None:
     """
 
 
-def of_desk(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The words of every command about a lab that was started: LAB, --name, --lang."""
-    for decorator in (
-        click.option("--lang", type=_LANGUAGES, help="In English or Korean."),
-        click.option("--name", "student", default="", help="The learner's, where several share one account."),
-        click.argument("lab_", metavar="[LAB]", required=False, default=""),
-    ):
-        command = decorator(command)
-    return command
-
-
-def chosen(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What the labs with faults let one choose."""
-    for decorator in (
-        click.option("--level", type=click.Choice(["easy", "hard"]), help="How hard the faults are (lab 16)."),
-        click.option("--faults", type=click.IntRange(1, 3), help="How many faults there are (lab 16)."),
-    ):
-        command = decorator(command)
-    return command
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def found(lab_: str, student: str, lang: str | None = None) -> tuple[Desk, str]:
-    """The desk that is meant, and the language to speak."""
-    from minidock.labs import desk as desks
-
-    desk = desks.current(lab_, student)
-    return desk, lang or desk.language
-
-
-def _locale() -> str:
-    words = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "ko" if words.startswith("ko") else ""
-
-
 @lab.command(name="list")
-@click.option("--lang", type=_LANGUAGES, help="In English or Korean.")
+@click.option("--lang", type=LANGUAGES, help="In English or Korean.")
 def list_(lang: str | None) -> None:
     """List the labs, and how far you are.
 
@@ -91,13 +50,13 @@ def list_(lang: str | None) -> None:
         desk = standing.get(each.name)
         state = "" if desk is None else "passed" if desk.state["passed"] else "started" if desk.alive else "stopped"
         note = f"   (needs a kernel with {', '.join(each.needs)})" if each.needs else ""
-        click.echo(f"{each.number}  {state:8} {each.title(lang or _locale() or 'en')}{note}")
+        click.echo(f"{each.number}  {state:8} {each.title(lang or locale() or 'en')}{note}")
 
 
 @lab.command()
 @click.argument("lab_", metavar="LAB")
 @click.option("--seed", default="", help="What addresses, ports, names and faults follow from (default: your name).")
-@click.option("--lang", type=_LANGUAGES, help="In English or Korean.")
+@click.option("--lang", type=LANGUAGES, help="In English or Korean.")
 @click.option("--name", "student", default="", help="The learner's, where several share one account.")
 @chosen
 def start(lab_: str, seed: str, lang: str | None, student: str, **options: Any) -> None:
@@ -110,7 +69,7 @@ def start(lab_: str, seed: str, lang: str | None, student: str, **options: Any) 
     """
     from minidock.labs import course, folder, telling
 
-    desk = course.start(folder.find(lab_), student, seed, lang or _locale(), _given(options))
+    desk = course.start(folder.find(lab_), student, seed, lang or locale(), given(options))
     _ask(desk)
     click.echo(telling.task(desk, desk.language))
     click.echo("\n  minidock lab shell   ·   minidock lab check")
@@ -254,7 +213,7 @@ def reset(lab_: str, student: str, lang: str | None, seed: str, force: bool, **o
         confirmed(f"lab reset {desk.folder.number}", f"This removes all you did in lab {desk.folder.number}.")
     if lang:
         desk.note(language=lang)
-    click.echo(course.reset(desk, seed, _given(options)).playground)
+    click.echo(course.reset(desk, seed, given(options)).playground)
 
 
 @lab.command()
