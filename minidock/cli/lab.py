@@ -70,9 +70,16 @@ def start(lab_: str, seed: str, lang: str | None, student: str, **options: Any) 
     from minidock.labs import course, folder, telling
 
     desk = course.start(folder.find(lab_), student, seed, lang or locale(), given(options))
+    _note(desk)
     _ask(desk)
     click.echo(telling.task(desk, desk.language))
     click.echo("\n  minidock lab shell   ·   minidock lab check")
+
+
+def _note(desk: Desk) -> None:
+    """As `minidock playground` does."""
+    for line in desk.notes:
+        click.echo(f"minidock: note: {line}", err=True)
 
 
 def _ask(desk: Desk) -> None:
@@ -213,7 +220,9 @@ def reset(lab_: str, student: str, lang: str | None, seed: str, force: bool, **o
         confirmed(f"lab reset {desk.folder.number}", f"This removes all you did in lab {desk.folder.number}.")
     if lang:
         desk.note(language=lang)
-    click.echo(course.reset(desk, seed, given(options)).playground)
+    fresh = course.reset(desk, seed, given(options))
+    _note(fresh)
+    click.echo(fresh.playground)
 
 
 @lab.command()

@@ -67,7 +67,7 @@ def raise_ground(desk: Desk) -> None:
     """Make its playground, tools and start state in it; one of that name goes first."""
     remove(desk.playground)
     try:
-        visit.make(desk.playground, _LAN_RENEW_SECONDS if desk.folder.lan else None)
+        desk.notes = visit.make(desk.playground, _LAN_RENEW_SECONDS if desk.folder.lan else None)[1]
     except Unsupported as error:
         hint = error.hint.replace("minidock playground …", f"minidock lab start {desk.folder.number}")
         raise Unsupported(error.what, hint) from error

@@ -31,6 +31,7 @@ class Desk:
 
     def __init__(self, playground: str, state: dict[str, Any]) -> None:
         self.playground, self.state = playground, state
+        self.notes: list[str] = []  # what this machine did not allow its playground
         self.folder = Folder(Path(state["path"])) if Path(state["path"]).exists() else find(state["lab"])
         self.values = drawn(self.folder.variables, state["seed"], self.folder.name, _chosen(self.folder, state))
 

@@ -18,6 +18,7 @@ def examine(folders: Sequence[Folder], seed: str, jobs: int, tell: Callable[[str
     from minidock.probes import trial
 
     trial.warm()  # once, before the processes part
+    began = time.monotonic()
     waiting, running, bad = list(folders), dict[int, int](), 0
     while waiting or running:
         while waiting and len(running) < jobs:
@@ -27,6 +28,7 @@ def examine(folders: Sequence[Folder], seed: str, jobs: int, tell: Callable[[str
             with open(pipe, "rb") as told:
                 tell(told.read().decode().rstrip())
             bad += os.waitstatus_to_exitcode(os.waitpid(running.pop(pipe), 0)[1]) != 0
+    tell(f"{len(folders) - bad} of {len(folders)} labs are honest, {time.monotonic() - began:.0f} s")
     return bad
 
 

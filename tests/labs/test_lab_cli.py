@@ -173,6 +173,8 @@ def test_a_new_lab_is_an_honest_one(ann: Learner, tmp_path: Path) -> None:
     folder = tmp_path / "20-mine"
     assert "TEACHERS.md" in ann.lab("new", str(folder))
     assert "✘" not in ann.lab("selftest", str(folder))
+    ann.environment["MINIDOCK_LABS"] = str(tmp_path)
+    assert "20           A host answers" in ann.lab("list")
     (folder / "solution.sh").write_text("true\n")
     assert "the check refuses the solution" in ann.lab("selftest", str(folder), code=1)
 
