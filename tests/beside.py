@@ -18,7 +18,6 @@ from minidock.kernel import syscalls
 from tests.ground import Host, until
 
 _HOME = Path(sys.prefix) / "neighbours"
-UNPACKED = (_HOME / "complete").exists()
 FILES = Path(__file__).resolve().parent.parent / "scripts/beside"
 _RUN = ("dbus", "over", "systemd", "NetworkManager", "firewalld", "ufw.lock")
 _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import settings
 
 from minidock.app.context import in_user_namespace
 from minidock.kernel import netns, syscalls
-from tests import beside, lanes
+from tests import lanes
 from tests.ground import Host
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes says something of the machine only
@@ -38,20 +39,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only, those beside other
+    """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only, those of other
     programs where scripts/test could unpack them, and those of a kernel that has what they need on that one.
 
     Otherwise they are left out and counted, which is no skip.
     """
     unwanted = {"long"} if os.environ.get("MINIDOCK_TEST_LONG") != "1" else set()
-    unwanted |= {"neighbours"} if not beside.UNPACKED else set()
     unwanted |= {"real_root"} if os.geteuid() == 0 and in_user_namespace() else set()
-    wanted = [item for item in items if not any(mark.name in unwanted for mark in item.iter_markers())]
+    wanted = [item for item in items if not any(mark.name in unwanted for mark in item.iter_markers())
+              and all(_unpacked(part) for mark in item.iter_markers("unpacked") for part in mark.args)]
     places = {item: lanes.lane_of(item) for item in wanted}
     lanes.announce(set(places.values()))
     items_here = [item for item in wanted if places[item] == lanes.HERE]
     config.hook.pytest_deselected(items=[item for item in items if item not in items_here])
     items[:] = items_here
+
+
+def _unpacked(part: str) -> bool:
+    return (Path(sys.prefix) / part / "complete").exists()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from minidock.kernel.handle import Kernel
 from tests.beside import FILES, Beside, installed
 from tests.ground import Host, until
 
-pytestmark = [pytest.mark.neighbours, pytest.mark.real_root]
+pytestmark = [pytest.mark.unpacked("neighbours"), pytest.mark.real_root]
 
 BR0 = ("net", "create", "br0", "--subnet", "172.28.0.0/16")
 WEB = ("run", "-d", "--name", "web", "--net", "br0", "-p", "8080:80", "python3", "-m", "http.server", "80")
