@@ -232,7 +232,8 @@ def main() -> None:
     parallel()
     head("The name server (10 containers, 50 names)")
     names(MINIDOCK, row)
-    subprocess.run([sys.executable, f"{HERE}/ports.py", MINIDOCK, *sys.argv[3:]], check=True)
+    for part in ("ports.py", "classroom.py"):
+        subprocess.run([sys.executable, f"{HERE}/{part}", MINIDOCK, *sys.argv[3:]], check=True)
     everybody = crowd()
     memory(everybody)
     subprocess.run([MINIDOCK, "rm", "-f", *everybody], check=True, stdout=NULL)
