@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +47,7 @@ def test_a_machine_is_provisioned_however_often_it_is_cut(fresh: Fresh) -> None:
         assert done.returncode == 0 and ASKED in done.stdout, f"{done.stdout}{done.stderr}"
         assert "apt installs" not in done.stdout and "the modules of Linux" in done.stdout
     _is_usable(fresh)
+    _teaches(fresh)
     _tells_mistakes(fresh)
 
 
@@ -58,6 +61,18 @@ def _is_usable(fresh: Fresh) -> None:
                           "echo ${COMPREPLY[@]}")
     assert completed.stdout == "playground\n", completed
     assert fresh.run("/opt/minidock/bin/python", "-c", "import scapy.all").returncode == 0
+
+
+def _teaches(fresh: Fresh) -> None:
+    """A lab is started, solved and proven; the reports of two accounts come together, root's first."""
+    lines = ("minidock lab start 01", "minidock lab solve 01", "minidock lab check 01", "useradd -m ann",
+             "runuser -l ann -c 'minidock lab start 02'", "/vagrant/scripts/class collect /root/reports root ann")
+    taught = fresh.run("bash", "-c", " && ".join(lines))
+    assert taught.returncode == 0 and taught.stdout.endswith("root: 1 labs\nann: 1 labs\n"), taught
+    reports = [json.loads((fresh.tree / f"root/reports/{who}/report.json").read_text()) for who in ("root", "ann")]
+    assert [report["labs"][0]["state"] for report in reports] == ["passed", "started"]
+    frames = fresh.tree / "root/reports/root/lab-01/evidence/check-1.pcapng"
+    assert hashlib.sha256(frames.read_bytes()).hexdigest() == reports[0]["labs"][0]["sha256"]
 
 
 def _tells_mistakes(fresh: Fresh) -> None:
