@@ -13,7 +13,7 @@ from typing import Any
 
 from minidock.errors import BadRequest
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)  # a Korean particle may follow
 
 
 def drawn(declared: dict[str, Any], seed: str, lab: str, chosen: dict[str, Any] | None = None) -> dict[str, Any]:
