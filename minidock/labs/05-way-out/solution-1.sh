@@ -1,0 +1,1 @@
+ip -n app route add default via "$GATEWAY"

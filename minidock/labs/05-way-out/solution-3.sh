@@ -1,0 +1,1 @@
+iptables -t nat -A POSTROUTING -s "$NET" ! -o lab0 -j MASQUERADE
