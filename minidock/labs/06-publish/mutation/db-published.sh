@@ -1,0 +1,1 @@
+minidock port add db 5432:5432
