@@ -1,0 +1,1 @@
+minidock rm -f printer

@@ -1,0 +1,3 @@
+# fails: evicted
+# mistake: only-down
+ip -n "$SQUATTER" link set eth0 down
