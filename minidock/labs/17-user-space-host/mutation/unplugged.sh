@@ -1,0 +1,1 @@
+ip link set tap0 nomaster
