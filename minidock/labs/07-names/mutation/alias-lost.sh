@@ -1,0 +1,2 @@
+minidock net disconnect "$SHOP" db
+minidock net connect --ip "$DBIP" "$SHOP" db
