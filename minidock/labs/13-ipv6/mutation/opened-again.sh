@@ -1,0 +1,1 @@
+ip6tables -I MINIDOCK-USER -o br-six -j ACCEPT

@@ -1,0 +1,6 @@
+ip -n printer address del "$WEB/64" dev eth0
+minidock restart web
+ip6tables -D INPUT -p ipv6-icmp -j DROP
+ip6tables -D OUTPUT -p ipv6-icmp -j DROP
+ip6tables -D MINIDOCK-USER -o br-six -j ACCEPT
+minidock port add web 80
