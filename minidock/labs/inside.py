@@ -23,7 +23,7 @@ TOOLS = "/run/lab"
 _SCRIPT_SECONDS = 60
 _PICTURE = r"""
 transient='s/^[0-9]+: //; s/link-netns(id)? [^ ]+//; s/@if[0-9]+/@/; s/NO-CARRIER,//; s/ state [A-Z]+//'
-kinds='veth|bridge forward.* ageing_time [0-9]+|hairpin (on|off)|isolated (on|off)|macvlan.*|vxlan.*|alias.*'
+kinds='veth|bridge forward.* ageing_time [0-9]+|hairpin (on|off)|isolated (on|off)|macvlan.*|vxlan[^\\]*|alias.*'
 for where in '' $(ls /run/netns); do
     on=${where:+-n $where}
     echo "== ${where:-host}"
