@@ -1,0 +1,1 @@
+bridge -n h2 fdb del "$(mac c1)" dev vx0 dst "$H1"
