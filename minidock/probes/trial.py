@@ -181,6 +181,8 @@ class Trial:
             left = max(flight.deadline for flight in flights) - time.monotonic()
             busy = any(not flight.ended() for flight in flights)
             select.select(taps, [], [], 0.01 if busy else max(0.001, left))
+            for ear in self.ears.values():
+                ear.heard()  # a frame that is left unread would end the next wait at once
 
     def _over(self, flights: list[Flight]) -> bool:
         """Has everything ended, and been seen or waited for?"""
