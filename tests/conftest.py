@@ -38,6 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.makedirs("/run/netns")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """In a lane, files that have nothing for it."""
+    return lanes.strange(collection_path) or None
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The long forms run with MINIDOCK_TEST_LONG=1 only, some tests as the machine's own root only, those of other
     programs where scripts/test could unpack them, and those of a kernel that has what they need on that one.
@@ -49,7 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = [item for item in items if not any(mark.name in unwanted for mark in item.iter_markers())
               and all(_unpacked(part) for mark in item.iter_markers("unpacked") for part in mark.args)]
     places = {item: lanes.lane_of(item) for item in wanted}
-    lanes.announce(set(places.values()))
+    if config.option.collectonly:
+        lanes.announce((lane, item.path) for item, lane in places.items())
     items_here = [item for item in wanted if places[item] == lanes.HERE]
     config.hook.pytest_deselected(items=[item for item in items if item not in items_here])
     items[:] = items_here

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
+from io import FileIO, TextIOWrapper
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import TypeVar
 
+from minidock.cli import group, main, running  # noqa: F401  what a command needs, imported once
 from minidock.kernel import netns, nft_read, procsys, rtnl, syscalls
 from minidock.kernel.handle import Kernel
 from minidock.kernel.netlink import CREATE, EXCL
+from tests import lanes
 
 COMMAND = [sys.executable, "-m", "minidock"]
 OUTSIDE = "outside"
+_EXECUTED = lanes.HERE == "uml"  # there a fork of all that a test has in memory costs more than an interpreter's start
 T = TypeVar("T")
 
 
@@ -28,6 +34,7 @@ class Host:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.before = set(os.listdir(netns.DIRECTORY))
+        self.mark = f"md-{zlib.crc32(bytes(directory)):08x}"  # the name of commands that are forked from us
         kernel = Kernel()
         kernel.route().request(rtnl.NEWLINK, 0, rtnl.link(kernel.index("", "lo"), up=True))
         procsys.write("net.ipv4.ip_forward", "0")
@@ -35,8 +42,9 @@ class Host:
 
     def minidock(self, *words: str, check: bool = True, **more: object) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would; with `check` it must succeed."""
+        born = {} if _EXECUTED or "env" in more else {"preexec_fn": lambda: _be_minidock(self.mark, words)}
         done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False,
-                              **more)  # type: ignore[call-overload]
+                              **born, **more)  # type: ignore[call-overload]
         assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
@@ -107,16 +115,30 @@ class Host:
             netns.delete(name)
 
     def strays(self) -> list[int]:
-        """The processes that carry this host's MINIDOCK_RUN in their environment or arguments, us left out."""
+        """The processes that carry this host's MINIDOCK_RUN in their environment or arguments, or its mark; we do
+        not count."""
         mark, found = str(self.directory).encode(), []
         for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
             try:
-                texts = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+                texts = b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ", "comm"))
             except OSError:
                 continue
-            if mark in texts and pid != os.getpid():
+            if (mark in texts or self.mark.encode() in texts) and pid != os.getpid():
                 found.append(pid)
         return found
+
+
+def _be_minidock(mark: str, words: tuple[str, ...]) -> None:
+    """In a forked child: be the command line, instead of executing an interpreter that imports all of it again, which
+    is most of what a command costs."""
+    os.closerange(3, 4096)
+    Path("/proc/self/comm").write_text(mark)
+    gc.freeze()  # what the test had in memory is not looked through
+    sys.argv = ["minidock", *words]
+    sys.stdin, sys.stdout, sys.stderr = (
+        TextIOWrapper(FileIO(fd, mode, closefd=False), errors=errors, line_buffering=fd == 2)
+        for fd, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace")))
+    main.main()
 
 
 @contextlib.contextmanager

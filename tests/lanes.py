@@ -2,6 +2,9 @@
 
 Here, if this machine's own kernel has it. Else scripts/test runs it in a lane (scripts/lane), which is another kernel
 over the same files: the first one that has all of it. A lane is told by MINIDOCK_TEST_LANE which one it is.
+
+scripts/test lets pytest look first (--collect-only) which lanes there must be: it writes the test files of each into a
+file of the lane's name in MINIDOCK_TEST_LANES, and the lane, where imports take long, reads no others.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import errno
 import os
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +21,7 @@ from minidock.kernel import netlink, rtnl
 
 LANES = {"uml": {"ipvlan", "vlan", "dummy"}, "qemu": {"ipvlan", "vlan", "dummy", "nat"}}  # the quick one first
 HERE = os.environ.get("MINIDOCK_TEST_LANE", "")
+_TOLD = os.environ.get("MINIDOCK_TEST_LANES", "")
 
 
 def lane_of(item: pytest.Item) -> str:
@@ -29,12 +34,22 @@ def lane_of(item: pytest.Item) -> str:
     return next(name for name, parts in LANES.items() if needs <= parts) if needs else ""
 
 
-def announce(lanes: Iterable[str]) -> None:
-    """Tell scripts/test which lanes it must boot: files of these names in the directory it gives."""
-    directory = os.environ.get("MINIDOCK_TEST_LANES", "")
-    for lane in filter(None, lanes if directory else ()):
-        with open(f"{directory}/{lane}", "w"):
-            pass
+def announce(places: Iterable[tuple[str, Path]]) -> None:
+    """Tell scripts/test which lanes it must boot, and these which test files are theirs."""
+    for lane, path in sorted(set(places)) if _TOLD else ():
+        if lane:
+            with open(f"{_TOLD}/{lane}", "a") as file:
+                print(path, file=file)
+
+
+def strange(path: Path) -> bool:
+    """Is this, in a lane, a test file that has nothing for it?"""
+    return bool(HERE and _TOLD) and path.name.startswith("test_") and str(path) not in _mine()
+
+
+@cache
+def _mine() -> frozenset[str]:
+    return frozenset(Path(_TOLD, HERE).read_text().splitlines())
 
 
 @cache

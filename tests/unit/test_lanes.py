@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,19 @@ def test_a_test_runs_here_or_in_the_quickest_lane(has: set[str], needs: tuple[st
 def test_a_part_that_no_lane_has_is_a_mistake_of_the_test() -> None:
     with pytest.raises(AssertionError, match="no lane has"):
         lanes.lane_of(_item("ipvlaan"))
+
+
+def test_a_lane_reads_the_files_that_were_announced_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Announced once each, whatever the number of tests; not the others, but what is no test file."""
+    monkeypatch.setattr(lanes, "_TOLD", str(tmp_path))
+    places = [("uml", Path("/a/test_one.py")), ("", Path("/a/test_two.py")), ("uml", Path("/a/test_one.py"))]
+    lanes.announce(places)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"uml": "/a/test_one.py\n"}
+    monkeypatch.setattr(lanes, "HERE", "uml")
+    lanes._mine.cache_clear()
+    seen = [lanes.strange(Path(f"/a/{name}.py")) for name in ("test_one", "test_two", "ground")]
+    lanes._mine.cache_clear()
+    assert seen == [False, True, False]
 
 
 def _item(*needs: str) -> pytest.Item:
