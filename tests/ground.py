@@ -90,12 +90,12 @@ class Host:
         return {
             "links": sorted((link.name, link.up, link.group, names.get(link.master, ""), link.alias, link.mac,
                              link.mtu_bytes, link.kind) for link in links),
-            "addresses": self.shell("ip -o addr | sed -E 's/^[0-9]+: //' | grep -v ' fe80' | sort"),
-            "routes": self.shell("(ip -4 route show table all; ip -6 route | grep -v 'proto kernel')"
-                                 " | sed 's/ linkdown//'"),
+            "addresses": sorted(line.partition(": ")[2] for line in told("ip -o addr") if " fe80" not in line),
+            "routes": [line.replace(" linkdown", "") for line in
+                       (*told("ip -4 route show table all"),
+                        *(line for line in told("ip -6 route") if "proto kernel" not in line))],
             "rules": _told_rules(rules),
-            "sockets": sorted(" ".join(line.split()[i] for i in (0, 4)) for line in
-                              self.shell("ss -Htuln").splitlines()),
+            "sockets": sorted(" ".join(line.split()[i] for i in (0, 4)) for line in told("ss -Htuln")),
             "forwarding": procsys.read("net.ipv4.ip_forward"),
             "sandboxes": sorted(set(os.listdir(netns.DIRECTORY)) - self.before - {OUTSIDE}),
             "mounts": sorted(line for line in Path("/proc/self/mounts").read_text().splitlines()
@@ -130,7 +130,7 @@ class Host:
 
 def _be_minidock(mark: str, words: tuple[str, ...]) -> None:
     """In a forked child: be the command line, instead of executing an interpreter that imports all of it again, which
-    is most of what a command costs."""
+    is most of what a command costs. SQLite cannot be carried along: a test closes a database before it goes on."""
     os.closerange(3, 4096)
     Path("/proc/self/comm").write_text(mark)
     gc.freeze()  # what the test had in memory is not looked through
@@ -139,6 +139,13 @@ def _be_minidock(mark: str, words: tuple[str, ...]) -> None:
         TextIOWrapper(FileIO(fd, mode, closefd=False), errors=errors, line_buffering=fd == 2)
         for fd, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace")))
     main.main()
+
+
+def told(command: str) -> list[str]:
+    """The lines that a program prints, started without a shell."""
+    done = subprocess.run(command.split(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout.splitlines()
 
 
 @contextlib.contextmanager

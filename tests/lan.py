@@ -8,6 +8,7 @@ The two names are namespaces. The switch does not reflect (a frame never leaves 
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,19 +20,19 @@ HOST, ROUTER = "10.77.0.2", "10.77.0.1"
 HOST_MAC = "02:00:00:00:77:02"
 SUBNET = ("--subnet", "10.77.0.0/24", "--gateway", ROUTER, "--ip-range", "10.77.0.128/25")  # beside the others
 C1, C2 = "10.77.0.128", "10.77.0.129"
-_CABLES = f"""
-ip link add eth1 address {HOST_MAC} type veth peer name p0 netns {SWITCH}
-ip -n {SWITCH} link add sw type bridge
-ip -n {SWITCH} link set p0 master sw up
-ip -n {SWITCH} link add p1 master sw type veth peer name eth0 netns {NEIGHBOUR}
-ip -n {SWITCH} link set p1 up
-ip -n {SWITCH} link set sw up
-ip addr add {HOST}/24 dev eth1
-ip link set eth1 up
-ip -n {NEIGHBOUR} addr add {ROUTER}/24 dev eth0
-ip -n {NEIGHBOUR} link set eth0 up
-ip -n {NEIGHBOUR} link set lo up
-"""
+_CABLES = {  # in which namespace, words of ip
+    "": f"""link add eth1 address {HOST_MAC} type veth peer name p0 netns {SWITCH}
+            addr add {HOST}/24 dev eth1
+            link set eth1 up""",
+    SWITCH: f"""link add sw type bridge
+                link set p0 master sw up
+                link add p1 master sw type veth peer name eth0 netns {NEIGHBOUR}
+                link set p1 up
+                link set sw up""",
+    NEIGHBOUR: f"""addr add {ROUTER}/24 dev eth0
+                   link set eth0 up
+                   link set lo up""",
+}
 
 
 @contextmanager
@@ -41,7 +42,9 @@ def lan_of(host: Host) -> Iterator[Host]:
         netns.create(name)
         host.before.add(name)
     try:
-        host.shell(f"set -e {_CABLES}")
+        for where, words in _CABLES.items():
+            with netns.inside(where):
+                subprocess.run(["ip", "-batch", "-"], input=words, text=True, timeout=60, check=True)
         yield host
     finally:
         for name in (SWITCH, NEIGHBOUR):
@@ -61,16 +64,17 @@ def start(host: Host, name: str, *words: str, net: str = "lan") -> str:
 
 def pings(host: Host, where: str, target: str) -> bool:
     """Does one ping from a namespace ("": the host) come back within a second?"""
-    inside = f"ip netns exec {where} " if where else ""
-    return host.shell(f"{inside}ping -c1 -W1 {target} >/dev/null 2>&1 && echo yes", check=False) == "yes\n"
+    return reached(host, (where, target))[where, target]
 
 
 def reached(host: Host, *pairs: tuple[str, str]) -> dict[tuple[str, str], bool]:
     """The same for many pairs (from where, target) at once."""
-    lines = [f"({f'ip netns exec {where} ' if where else ''}ping -c1 -W1 {target} >/dev/null 2>&1 && echo {number}) &"
-             for number, (where, target) in enumerate(pairs)]
-    numbers = host.shell("\n".join([*lines, "wait"])).split()
-    return {pair: str(number) in numbers for number, pair in enumerate(pairs)}
+    return {pair: child.wait(60) == 0 for pair, child in [(pair, _ping(*pair)) for pair in pairs]}
+
+
+def _ping(where: str, target: str) -> subprocess.Popen[bytes]:
+    with netns.inside(where):
+        return subprocess.Popen(["ping", "-c1", "-W1", target], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def mac_of(host: Host, where: str, device: str = "eth0") -> str:

@@ -19,7 +19,8 @@ import pytest
 
 from minidock.kernel import netlink, rtnl
 
-LANES = {"uml": {"ipvlan", "vlan", "dummy"}, "qemu": {"ipvlan", "vlan", "dummy", "nat"}}  # the quick one first
+_LINKS = {"ipvlan", "vlan", "dummy", "bond"}
+LANES = {"uml": _LINKS, "qemu": {*_LINKS, "nat"}}  # the quick one first
 HERE = os.environ.get("MINIDOCK_TEST_LANE", "")
 _TOLD = os.environ.get("MINIDOCK_TEST_LANES", "")
 

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def test_a_damaged_database(host: Host, place: str, file: str) -> None:
     """Garbage over the whole file, then over all but its first page; moved away as the hint says, minidock works."""
     host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16")
     path = host.directory / place / file
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     sound = path.read_bytes()
     path.write_bytes(b"garbage " * (len(sound) // 8))
@@ -150,8 +151,9 @@ def test_a_damaged_database(host: Host, place: str, file: str) -> None:
 def test_a_newer_schema(host: Host) -> None:
     """A later minidock has been here."""
     host.minidock("net", "ls")
-    with sqlite3.connect(host.directory / "root/minidock.db") as database:
+    with closing(sqlite3.connect(host.directory / "root/minidock.db")) as database:
         database.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+        database.commit()
     refused(host, "newer-schema", "net ls", 7)
 
 

@@ -47,6 +47,10 @@ def create_on_vlan(app: App) -> None:
     create_l2(app, "eth1.10")
 
 
+def create_on_dummy(app: App) -> None:
+    networks.create(app, Request("br1", "macvlan", Wishes(subnets=("10.77.0.0/24",))))
+
+
 def run_on_l2(app: App) -> None:
     wanted = WEB.but(network_mode="br1", attachments=(Attachment("", "br1"),), ports=())
     starting.start(app, containers.configured(app, wanted), holding.Detached(), fresh=True)
@@ -104,6 +108,9 @@ JOBS = {
     "net create, macvlan": Job(create_l2, back=(remove_network,)),
     "net create, VLAN": Job(create_on_vlan, back=(remove_network,)),
     "net rm, VLAN": Job(remove_network, (create_on_vlan,), builds=False),
+    "net create, dummy": Job(create_on_dummy, back=(remove_network,)),
+    "net rm, dummy": Job(remove_network, (create_on_dummy,), builds=False),
+    "run -d, VLAN": Job(run_on_l2, (create_on_vlan,), (remove_by_force, remove_network)),
     "run -d, macvlan": Job(run_on_l2, (create_l2,), (remove_by_force, remove_network)),
     "run -d": Job(run_detached, back=(remove_by_force,)),
     "run of what cannot run": Job(run_what_fails),
@@ -116,11 +123,11 @@ JOBS = {
 
 @pytest.fixture
 def ready(host: Host, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A host with an interface eth1, the network br0 (but where VLANs are: that kernel may have no NAT), every
-    identifier pinned, and all orphans ours."""
+    """A host with an interface eth1, the network br0 (but where VLANs and dummies are: that kernel may have no NAT),
+    every identifier pinned, and all orphans ours."""
     monkeypatch.setenv("MINIDOCK_SEED", "cut")
     host.shell("ip link add eth1 type veth peer name p0; ip link set eth1 up")
-    if "VLAN" not in request.node.name:
+    if not _elsewhere(request.node.name):
         host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16")
     with orphanage():
         yield host
@@ -133,12 +140,16 @@ def remove_all(app: App) -> None:
         ending.remove(app, container, force=True)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.kernel("vlan") if "VLAN" in name else ())
-                                  for name in JOBS])
+def _elsewhere(name: str) -> set[str]:
+    """What a job needs that the machine's own kernel may lack."""
+    return {part for part in ("vlan", "dummy") if part in name.lower()}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.kernel(*_elsewhere(name))) for name in JOBS])
 def test_a_cut_at_any_point_leaves_no_trace(ready: Host, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     job = JOBS[name]
     points, after = _rehearsed(ready, job)
-    picked = chosen(points, 6 if "VLAN" in name else 14, name)  # their kernel is slow
+    picked = chosen(points, 6 if _elsewhere(name) else 14, name)  # that kernel is slow
     stands = False
     for cut in picked:
         if not stands:

@@ -92,9 +92,9 @@ def _difference(seen: dict[str, object], wanted: dict[str, object]) -> dict[str,
     return {key: (value, wanted[key]) for key, value in seen.items() if value != wanted[key]}
 
 
-def kill_everywhere(host: Host, name: str, most: int) -> int:
-    """Kill one scene's command at its points; how often it died of it."""
-    scene, kills = SCENES[name], 0
+def kill_everywhere(host: Host, name: str, scene: Scene, most: int) -> int:
+    """Kill a scene's command at its points; how often it died of it."""
+    kills = 0
     wipe(host)
     do(host, *scene.first)
     before = still(host)
@@ -128,7 +128,7 @@ SHORT = {"net create": 5, "net rm": 4, "run --rm": 6, "run": 3, "run -d": 7, "st
 
 def test_killed_at_some_points(ready: Host, capsys: pytest.CaptureFixture[str]) -> None:
     """A seeded sample over all commands."""
-    number = sum(kill_everywhere(ready, name, most) for name, most in SHORT.items())
+    number = sum(kill_everywhere(ready, name, SCENES[name], most) for name, most in SHORT.items())
     with capsys.disabled():
         print(f" killed {number} times;", end="")
     assert number >= 36  # a call more or less is made each time
@@ -137,7 +137,7 @@ def test_killed_at_some_points(ready: Host, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.long
 @pytest.mark.parametrize("name", SCENES)
 def test_killed_at_every_point(ready: Host, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    number = kill_everywhere(ready, name, 0)
+    number = kill_everywhere(ready, name, SCENES[name], 0)
     with capsys.disabled():
         print(f" {name}: killed {number} times;", end="")
     assert number >= 20

@@ -56,7 +56,8 @@ def _echo(source: str, target: str) -> Any:
 
 @pytest.mark.parametrize(("mode", "flag", "siblings"), [
     ("l2", "bridge", True), ("l2", "private", False), ("l2", "vepa", False),
-    ("l3", "bridge", True), ("l3", "private", False), ("l3", "vepa", False), ("l3s", "bridge", True)])
+    ("l3", "bridge", True), ("l3", "private", False), ("l3", "vepa", False),
+    ("l3s", "bridge", True), ("l3s", "private", False), ("l3s", "vepa", False)])
 def test_whom_an_ipvlan_reaches(mode: str, flag: str, siblings: bool, lan: Host) -> None:
     """The neighbour always, the host never, each other with flag bridge only; both ways."""
     _net(lan, mode, f"ipvlan_flag={flag}")
@@ -101,6 +102,33 @@ def test_in_the_l3_modes_nobody_asks_and_nobody_shouts(mode: str, lan: Host) -> 
         assert not sibling.wait_for(lambda packet: ARP in packet or _heard_shout(packet), 0.1)
     assert (echo[Ether].src, echo[Ether].dst) == (HOST_MAC, mac_of(lan, NEIGHBOUR))
     assert "NOARP" in lan.shell(f"ip -n {one} link show eth0")
+
+
+def test_several_subnets_and_both_families_of_l3(lan: Host) -> None:
+    """Two IPv4 subnets and an IPv6 one: siblings reach each other whatever theirs is, the neighbour reaches each by its
+    route by the host, and the default routes of both families need no gateway."""
+    lan.shell(f"ip addr add fd00:77::2/64 dev eth1 nodad; ip -n {NEIGHBOUR} addr add fd00:77::1/64 dev eth0 nodad;"
+              f" ip -n {NEIGHBOUR} route add 10.89.0.0/24 via {HOST};"
+              f" ip -n {NEIGHBOUR} route add fd00:88::/64 via fd00:77::2")
+    lan.minidock("net", "create", "-d", "ipvlan", *ROUTED, "--subnet", "10.89.0.0/24", "--ipv6", "--subnet",
+                 "fd00:88::/64", "-o", "parent=eth1", "-o", "ipvlan_mode=l3", "lan")
+    one, two = start(lan, "c1", "--ip6", "fd00:88::11"), start(lan, "c2", "--ip", "10.89.0.9", "--ip6", "fd00:88::12")
+    for version in (4, 6):
+        assert lan.shell(f"ip -n {one} -{version} route show default").startswith("default dev eth0 ")
+    assert all(reached(lan, (one, "10.89.0.9"), (two, R1), (one, "fd00:88::12"), (NEIGHBOUR, R1), (one, ROUTER),
+                       (NEIGHBOUR, "10.89.0.9"), (NEIGHBOUR, "fd00:88::12"), (two, "fd00:77::1")).values())
+
+
+def test_l2_has_no_way_out_that_nobody_named(lan: Host) -> None:
+    """Without --gateway the neighbour is reached and nothing beyond it; with it, what is beyond too."""
+    lan.shell(f"ip -n {NEIGHBOUR} addr add 203.0.113.10/32 dev lo")
+    for addresses, beyond in ((("--subnet", "10.77.0.0/24", "--ip-range", "10.77.0.128/25"), False), (SUBNET, True)):
+        lan.minidock("net", "create", "-d", "ipvlan", *addresses, "-o", "parent=eth1", "lan")
+        one = start(lan, "c1")
+        assert reached(lan, (one, ROUTER), (one, "203.0.113.10")) == {
+            (one, ROUTER): True, (one, "203.0.113.10"): beyond}
+        lan.minidock("rm", "-f", "c1")
+        lan.minidock("net", "rm", "lan")
 
 
 def test_names_both_families_and_no_second_network_on_one_parent(lan: Host) -> None:

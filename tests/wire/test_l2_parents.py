@@ -97,6 +97,38 @@ def test_a_vlan_that_somebody_deleted_is_made_again(lan: Host) -> None:
     assert pings(lan, start(lan, "c1"), TAGGED[1])
 
 
+@pytest.mark.kernel("vlan")
+@pytest.mark.parametrize("kind", ["vlan id 11", "veth peer name p9"])
+def test_what_stands_in_the_place_of_our_vlan_is_not_ours(kind: str, lan: Host) -> None:
+    """Somebody deleted eth1.10 and made another link of that name: repair says so and leaves it, as do rm and reset."""
+    _net(lan, "macvlan", "eth1.10", *ADDRESSES)
+    lan.shell(f"ip link del eth1.10; ip link add {'link eth1' * ('vlan' in kind)} name eth1.10 type {kind}")
+    theirs = lan.shell("ip -d -o link show eth1.10")
+    told = lan.minidock("system", "repair", check=False)
+    assert "eth1.10" in told.stdout + told.stderr
+    lan.minidock("net", "rm", "lan")
+    lan.minidock("system", "reset", "-f")
+    assert lan.shell("ip -d -o link show eth1.10") == theirs
+
+
+@pytest.mark.kernel("bond")
+def test_a_parent_in_a_bond_is_told_and_the_bond_serves(lan: Host) -> None:
+    """At create and at start: whose port it is. On the bond the container reaches the neighbour."""
+    _net(lan, "macvlan", "eth1")
+    lan.shell("ip link add bond9 type bond mode active-backup miimon 100; ip link set eth1 down;"
+              " ip link set eth1 master bond9; ip link set bond9 up")
+    for words in (("run", "--net", "lan", "true"), ("net", "create", "-d", "macvlan", "-o", "parent=eth1", "second")):
+        refused = lan.minidock(*words, check=False)
+        assert refused.returncode in (4, 125)
+        assert "eth1" in refused.stderr and "a port of bond9" in refused.stderr
+        assert refused.stderr.splitlines()[1] == "hint: stand on that one: -o parent=bond9"
+    lan.minidock("net", "rm", "lan")
+    _net(lan, "macvlan", "bond9")
+    one = start(lan, "c1")
+    assert until(lambda: pings(lan, one, ROUTER), bool)
+    assert not pings(lan, one, HOST)
+
+
 @pytest.mark.kernel("dummy")
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_without_a_parent_containers_reach_only_each_other(driver: str, lan: Host) -> None:
