@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minidock.kernel import netns
-from tests.ground import Host
+from tests.ground import Host, until
 
 SWITCH, NEIGHBOUR = "switch", "neighbour"
 HOST, ROUTER = "10.77.0.2", "10.77.0.1"
@@ -45,6 +45,7 @@ def lan_of(host: Host) -> Iterator[Host]:
         for where, words in _CABLES.items():
             with netns.inside(where):
                 subprocess.run(["ip", "-batch", "-"], input=words, text=True, timeout=60, check=True)
+        assert until(lambda: pings(host, "", ROUTER), bool)  # a cable that was just laid may be silent for a second
         yield host
     finally:
         for name in (SWITCH, NEIGHBOUR):
