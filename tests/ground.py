@@ -42,7 +42,8 @@ class Host:
 
     def minidock(self, *words: str, check: bool = True, **more: object) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would; with `check` it must succeed."""
-        born = {} if _EXECUTED or "env" in more else {"preexec_fn": lambda: _be_minidock(self.mark, words)}
+        anew = _EXECUTED or "env" in more or _holds_a_database()
+        born = {} if anew else {"preexec_fn": lambda: _be_minidock(self.mark, words)}
         done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False,
                               **born, **more)  # type: ignore[call-overload]
         assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -130,7 +131,7 @@ class Host:
 
 def _be_minidock(mark: str, words: tuple[str, ...]) -> None:
     """In a forked child: be the command line, instead of executing an interpreter that imports all of it again, which
-    is most of what a command costs. SQLite cannot be carried along: a test closes a database before it goes on."""
+    is most of what a command costs."""
     os.closerange(3, 4096)
     Path("/proc/self/comm").write_text(mark)
     gc.freeze()  # what the test had in memory is not looked through
@@ -139,6 +140,12 @@ def _be_minidock(mark: str, words: tuple[str, ...]) -> None:
         TextIOWrapper(FileIO(fd, mode, closefd=False), errors=errors, line_buffering=fd == 2)
         for fd, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace")))
     main.main()
+
+
+def _holds_a_database() -> bool:
+    """Has this process a database open? SQLite cannot be carried along into a fork (sqlite.org/howtocorrupt.html)."""
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return any(os.readlink(link).endswith(".db") for link in links if os.path.lexists(link))
 
 
 def told(command: str) -> list[str]:
