@@ -1,0 +1,1 @@
+bridge -n switch link set dev host hairpin off
