@@ -1,0 +1,1 @@
+ip -n router route del "$SD"
