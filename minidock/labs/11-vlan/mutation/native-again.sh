@@ -1,0 +1,1 @@
+bridge -n switch vlan add dev host vid "$BLUE" pvid untagged
