@@ -1,0 +1,1 @@
+nft delete table ip clamp

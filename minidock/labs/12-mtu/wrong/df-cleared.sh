@@ -1,0 +1,3 @@
+# fails: too-big
+# mistake: df-cleared
+nft 'table ip fragments { chain forward { type filter hook forward priority -150; ip frag-off set 0; }; }'

@@ -1,0 +1,3 @@
+# fails: theirs
+# mistake: server-mtu
+ip -n site link set eth0 mtu 1400
