@@ -114,4 +114,4 @@ def judged(folder: Folder, values: dict[str, Any], stage: int, prediction: str) 
 
 def picture() -> str:
     """All that the kernel holds here, without what it counts or times."""
-    return subprocess.run(["bash", "-c", _PICTURE], capture_output=True, text=True, timeout=30, check=False).stdout
+    return subprocess.run(["bash", "-c", _PICTURE], capture_output=True, text=True, timeout=120, check=False).stdout
