@@ -6,6 +6,7 @@ import os
 import time
 
 from minidock.app.story import Rehearsal, Story
+from minidock.drivers import macvlan
 from minidock.engine import Engine
 from minidock.errors import MinidockError
 from minidock.firewall.bridge import BRIDGE_NETFILTER, icc
@@ -45,6 +46,16 @@ class App:
         if network.adopted:
             facts = facts.but(found=reading.bridge_found(self.kernel, network))
         return self.bridge_facts(facts) if network.driver == "bridge" and not icc(network) else facts
+
+    def endpoint_facts(self, network: Network, facts: Facts | None = None) -> Facts:
+        """Those of the host, and what an endpoint of this network needs."""
+        facts = facts or self.facts()
+        if not icc(network):
+            return self.bridge_facts(facts)
+        if network.driver == "macvlan" and macvlan.host_access(network):
+            own = tuple(one for dev, one in reading.addresses(self.kernel) if dev == network.parent)
+            return facts.but(on_parent=own)
+        return facts
 
     def bridge_facts(self, facts: Facts) -> Facts:
         """Does iptables see what goes from one port of a bridge to another? Its module is loaded for that."""

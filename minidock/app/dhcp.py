@@ -117,7 +117,8 @@ def _lay_again(app: App, end: Endpoint) -> None:
     """The link, if it went with a failure after the address was lent."""
     network = app.state.networks.get(end.network)
     if network and not app.state.journal.has(end.scope):
-        app.engine.build(end.scope, DRIVERS[network.driver].endpoint(network, end.leased(None), app.facts()))
+        bare = DRIVERS[network.driver].endpoint(network, end.leased(None), app.endpoint_facts(network))
+        app.engine.build(end.scope, bare)
 
 
 class _Borrower(Record):

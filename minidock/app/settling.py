@@ -69,7 +69,7 @@ def _dress(app: App, ways: Sequence[Way]) -> None:
     """Links whose addresses are on loan have those of now: new ones before the ways out by them, old ones after."""
     for network, end in ways:
         if network.leases:
-            app.engine.amend(end.scope, DRIVERS[network.driver].endpoint(network, end, app.facts()))
+            app.engine.amend(end.scope, DRIVERS[network.driver].endpoint(network, end, app.endpoint_facts(network)))
 
 
 def rehearse(app: App, container: Container, more: Ways, without: Endpoint | None = None) -> None:

@@ -22,7 +22,6 @@ from minidock.app.ending import forget, give_back
 from minidock.drivers import DRIVERS, bridge
 from minidock.drivers.sandbox import sandbox
 from minidock.errors import CannotRun, Conflict, MinidockError, NotFound
-from minidock.firewall.bridge import icc
 from minidock.model.container import Container, End, Run
 from minidock.model.network import Endpoint, Facts, Network, Way, exit_scope
 from minidock.model.process import Process
@@ -137,8 +136,7 @@ def _build(app: App, container: Container, ways: Ways) -> tuple[Ways, int]:
 
 def attach(app: App, container: Container, network: Network, endpoint: Endpoint, facts: Facts) -> Endpoint:
     """Lay the cable; the endpoint with the address that a DHCP server lends it, where one does."""
-    if not icc(network):
-        facts = app.bridge_facts(facts)
+    facts = app.endpoint_facts(network, facts)
     app.engine.build(endpoint.scope, DRIVERS[network.driver].endpoint(network, endpoint, facts))
     if not network.leases:
         return endpoint

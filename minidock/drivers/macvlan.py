@@ -58,7 +58,7 @@ def endpoint(net: Network, end: Endpoint, facts: Facts) -> Plan:
                 mtu_bytes=net.mtu_bytes, why=f"An interface with its own MAC on the wire of {net.parent}."),
         *dressed(end, facts),
         *_announced(end),
-        *host_routes(net, end),
+        *host_routes(net, end, facts),
     )
 
 
@@ -69,10 +69,14 @@ def _announced(end: Endpoint) -> Plan:
                          why="Set once more, the MAC is announced: nobody keeps an older one for this address."),)
 
 
-def host_routes(net: Network, end: Endpoint) -> Plan:
-    """host_access: the way from the host to this one container leads through the host's own link."""
+def host_routes(net: Network, end: Endpoint, facts: Facts) -> Plan:
+    """host_access: the way from the host to this one container leads through the host's own link.
+
+    By it the host is whom it is on the parent: left alone, the kernel takes an address of any other device.
+    """
     if not host_access(net):
         return ()
     return tuple(Route(netns="", dev=net.shim, destination=ip_network(one.ip),
+                       source=next((own.ip for own in facts.on_parent if one.ip in own.network), None),
                        why="host_access: the host reaches this container by its own link on the parent.")
                  for one in end.interfaces)

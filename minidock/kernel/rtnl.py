@@ -137,14 +137,16 @@ def address(index: int, interface: Interface) -> bytes:
     return body
 
 
-def route(destination: Prefix, via: Address | None, index: int, protocol: int) -> bytes:
-    """A route in the main table; without `via` the destination is on the link."""
+def route(destination: Prefix, via: Address | None, index: int, protocol: int, source: Address | None = None) -> bytes:
+    """A route in the main table; without `via` the destination is on the link; `source`: whom we are by it."""
     scope = 0 if via or destination.version == 6 else 253  # universe, link
     body = struct.pack("=BBBBBBBBI", family(destination), destination.prefixlen, 0, 0, 254, protocol, scope, 1, 0)
     if destination.prefixlen:
         body += attribute(1, destination.network_address.packed)
     if via:
         body += attribute(5, via.packed)
+    if source:
+        body += attribute(7, source.packed)
     return body + attribute(4, _u32(index))
 
 

@@ -251,3 +251,4 @@ class Facts(Record):
     bridge_netfilter6: str = "1"  # the same of ip6tables
     ip6_forward: bool = True
     forward_policy6: str = "ACCEPT"
+    on_parent: tuple[IPv4Interface | IPv6Interface, ...] = ()  # the host's addresses there, if it is to be reached

@@ -74,6 +74,7 @@ class Route(KernelObject):
     dev: str
     destination: IPv4Network | IPv6Network
     via: IPv4Address | IPv6Address | None = None
+    source: IPv4Address | IPv6Address | None = None
 
     @property
     def home(self) -> str:
@@ -83,8 +84,14 @@ class Route(KernelObject):
         return rtnl.route(self.destination, self.via, index, ROUTE_PROTOCOL)
 
     def create(self, kernel: Kernel) -> None:
-        body = self._body(kernel.index(self.netns, self.dev))
-        kernel.route(self.netns).request(rtnl.NEWROUTE, CREATE | EXCL, body)
+        index, socket = kernel.index(self.netns, self.dev), kernel.route(self.netns)
+        try:
+            body = rtnl.route(self.destination, self.via, index, ROUTE_PROTOCOL, self.source)
+            socket.request(rtnl.NEWROUTE, CREATE | EXCL, body)
+        except Refusal as refusal:
+            if self.source is None or refusal.errno != errno.EINVAL:
+                raise
+            socket.request(rtnl.NEWROUTE, CREATE | EXCL, self._body(index))  # an address that has gone since
 
     def delete(self, kernel: Kernel, memo: Any = None) -> None:
         link = find(kernel, self.netns, self.dev)
@@ -111,7 +118,8 @@ class Route(KernelObject):
     def _words(self) -> str:
         target = str(self.destination) if self.destination.prefixlen else "default"
         via = f" via {self.via}" if self.via else ""
-        return f"{target}{via} dev {self.dev} proto {ROUTE_PROTOCOL}"
+        source = f" src {self.source}" if self.source else ""
+        return f"{target}{via} dev {self.dev} proto {ROUTE_PROTOCOL}{source}"
 
     def _ip(self, words: str) -> str:
         return ip(self.netns, f"-6 {words}" if self.destination.version == 6 else words)

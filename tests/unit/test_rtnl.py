@@ -117,6 +117,10 @@ CASES = {
     "an on-link route": (
         rtnl.route(ip_network("10.1.0.0/24"), None, 7, 77),
         encoded(rtmsg, [("RTA_DST", "10.1.0.0"), ("RTA_OIF", 7)], family=2, dst_len=24, scope=253, **ROUTE)),
+    "a route by which we are somebody": (
+        rtnl.route(ip_network("10.1.0.2/32"), None, 7, 77, ip_address("10.1.0.1")),
+        encoded(rtmsg, [("RTA_DST", "10.1.0.2"), ("RTA_PREFSRC", "10.1.0.1"), ("RTA_OIF", 7)], family=2, dst_len=32,
+                scope=253, **ROUTE)),
     "an IPv6 route": (
         rtnl.route(ip_network("2001:db8:1::/48"), ip_address("fe80::1"), 7, 77),
         encoded(rtmsg, [("RTA_DST", "2001:db8:1::"), ("RTA_GATEWAY", "fe80::1"), ("RTA_OIF", 7)],

@@ -214,3 +214,19 @@ def test_host_access_gives_the_host_a_link_of_its_own(lan: Host) -> None:
     lan.minidock("rm", "-f", "c2")
     lan.minidock("net", "rm", "lan")
     assert lan.settled(before) == before
+
+
+def test_host_access_by_an_address_of_the_parent(host: Host, outside: str) -> None:
+    """A host with other devices is on the LAN whom it is there; when it has lost that address, repair still lays the
+    route, and the kernel chooses."""
+    with lan_of(host) as lan:
+        _net(lan, "host_access=1")
+        one = start(lan, "c1")
+        with Tap(one, "eth0") as tap:
+            assert pings(lan, "", C1)
+            assert tap.wait_for(_echo(HOST, C1), 1)
+        lan.shell(f"ip addr del {HOST}/24 dev eth1; ip route del {C1}/32 2>/dev/null || true")
+        assert "made again" in lan.minidock("system", "repair").stdout
+        with Tap(one, "eth0") as tap:
+            pings(lan, "", C1)
+            assert tap.wait_for(_echo("198.51.100.2", C1), 1)
