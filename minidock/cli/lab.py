@@ -193,7 +193,7 @@ def explain(lab_: str, student: str, lang: str | None) -> None:
       minidock lab explain
     """
     desk, language = found(lab_, student, lang)
-    click.echo(desk.folder.text("explain", language, desk.values).strip())
+    click.echo(desk.folder.text("explain", language, desk.values).strip("\n"))
 
 
 @lab.command()

@@ -115,6 +115,8 @@ def check(desk: Desk, stage: int | None = None, keep: bool = True) -> Any:
         desk.record({"time": now, "passed": verdict.passed, "stage": stage or folder.stages, "proofs": proofs,
                      "mistake": verdict.mistake, "seconds": round(verdict.seconds, 3),
                      "sha256": sha256(verdict.pcapng).hexdigest()}, verdict.pcapng)
+        if verdict.passed:
+            desk.note(reached=max(desk.state["reached"], stage or folder.stages))
         if verdict.passed and not desk.state["passed"] and (stage or folder.stages) == folder.stages:
             desk.note(passed=now)
     return verdict
@@ -134,21 +136,26 @@ def reset(desk: Desk, seed: str, options: dict[str, Any]) -> Desk:
     """Begin anew, with the same seed and options or others; prediction and hints stay as they were given."""
     _allowed(desk.folder, options)
     fresh = Desk(desk.playground, {**desk.state, "seed": seed or desk.state["seed"], "ready": False, "passed": "",
-                                   "options": {**desk.state["options"], **options}})
+                                   "reached": 0, "options": {**desk.state["options"], **options}})
     with fresh.occupied():
         _build(fresh)
     return fresh
 
 
 def solve(desk: Desk, stage: int | None = None) -> list[inside.Ran]:
-    """Do what solution.sh does, up to a stage; marked in the report."""
+    """Do what solution.sh does, from the stage that is reached up to another; marked in the report."""
     need_alive(desk)
-    ran = []
+    ran: list[inside.Ran] = []
     with desk.occupied():
-        for script in desk.folder.solutions(stage):
-            ran.append(run(desk, script.name))
-            if ran[-1].code:
-                break
+        for number, script in enumerate(desk.folder.solutions(stage), 1):
+            if number > desk.state["reached"]:
+                ran.append(run(desk, script.name))
+                if ran[-1].code:
+                    break
+                desk.note(reached=number)
+    if not ran:
+        raise Conflict(f"lab {desk.folder.number} is solved already", f"to begin anew: minidock lab reset"
+                       f" {desk.folder.number}")
     desk.note(assisted=True)
     return ran
 

@@ -91,7 +91,8 @@ class Desk:
 def fresh(folder: Folder, seed: str, language: str, options: dict[str, Any]) -> dict[str, Any]:
     """The state of a lab that nobody has begun."""
     return {"lab": folder.name, "path": str(folder.path), "seed": seed, "language": language, "options": options,
-            "ready": False, "hints": 0, "prediction": "", "assisted": False, "passed": "", "checks": []}
+            "ready": False, "hints": 0, "prediction": "", "assisted": False, "passed": "", "reached": 0,
+            "checks": []}
 
 
 def _chosen(folder: Folder, state: dict[str, Any]) -> dict[str, Any]:

@@ -118,6 +118,6 @@ def prediction(desk: Desk, language: str) -> str:
 
 def task(desk: Desk, language: str) -> str:
     """What is to be done."""
-    text = desk.folder.text("task", language, desk.values).strip()
+    text = desk.folder.text("task", language, desk.values).strip("\n")
     title = f"{desk.folder.number} · {desk.folder.title(language)}"
     return f"{title}\n{desk.folder.objective(language)}\n\n{text}"

@@ -128,6 +128,19 @@ def test_korean_is_spoken_where_it_is_asked_for(ann: Learner) -> None:
     assert "proofs in" in ann.lab("check", "--lang", "en", code=1)
 
 
+def test_what_is_solved_is_not_solved_again(ann: Learner) -> None:
+    """Stage by stage, by the learner or by the solution; afterwards there is nothing left to do."""
+    ann.lab("start", "05")
+    ann.lab("solve", "--stage", "1")
+    assert "Passed." in ann.lab("check", "--stage", "1")
+    ann.lab("solve", "--stage", "2")
+    ann.lab("solve")
+    assert "Passed." in ann.lab("check")
+    ann.lab("solve", code=4)
+    ann.lab("reset", "-f")
+    ann.lab("solve", "--stage", "1")
+
+
 def test_a_learner_in_the_playgrounds_own_shell_can_check(ann: Learner) -> None:
     ann.lab("start", "01")
     ann.lab("solve")
