@@ -253,13 +253,16 @@ def solve(lab_: str, student: str, lang: str | None, stage: int | None) -> None:
 @click.argument("place", required=False, default="")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(lab_: str, student: str, place: str, command: tuple[str, ...]) -> None:
-    """Open a shell in the lab: on its host, or in the namespace or container PLACE. Or run COMMAND there.
+    """Open a shell in the lab: on its host (`host`, or nothing), or in the namespace or container PLACE.
+
+    Or run COMMAND there.
 
     \b
     Examples:
       minidock lab shell
       minidock lab shell red
       minidock lab shell red ip address
+      minidock lab shell host ip link
     """
     from minidock.labs import entering
 

@@ -1,4 +1,4 @@
-"""A shell in a lab: on its host, or in one of its namespaces or containers."""
+"""A shell in a lab: on its host (`host`, as the proofs call it), or in one of its namespaces or containers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from minidock.playground import visit
 _IN_PLACE = """
 place=$1; shift
 [ $# -gt 0 ] || set -- "${SHELL:-/bin/bash}"
+if [ "$place" = host ]; then exec nsenter --net=/proc/1/ns/net "$@"; fi
 if [ -e "/run/netns/$place" ]; then exec ip netns exec "$place" "$@"; fi
 exec minidock exec $([ -t 0 ] && echo -it) "$place" "$@"
 """
