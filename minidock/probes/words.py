@@ -37,7 +37,7 @@ class Unproven(Exception):
 
 SENTENCES = {
     "no-place": ("there is no namespace or running container {place}",
-                 "{place}(이)라는 네임스페이스나 실행 중인 컨테이너가 없습니다"),
+                 "이름이 {place}인 네임스페이스나 실행 중인 컨테이너가 없습니다"),
     "no-device": ("there is no device {device}", "{device} 장치가 없습니다"),
     "device-down": ("{device} is down: nothing can be heard there",
                     "{device}가 내려가(down) 있어 아무것도 들리지 않습니다"),
