@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from minidock.labs import course
 from minidock.labs.desk import Desk
 from minidock.playground import visit
+from minidock.playground.ground import BASHRC
 
-_IN_PLACE = """
-place=$1; shift
-[ $# -gt 0 ] || set -- "${SHELL:-/bin/bash}"
-if [ "$place" = host ]; then exec nsenter --net=/proc/1/ns/net "$@"; fi
-if [ -e "/run/netns/$place" ]; then exec ip netns exec "$place" "$@"; fi
-exec minidock exec $([ -t 0 ] && echo -it) "$place" "$@"
+_IN_PLACE = f"""
+export MINIDOCK_PLACE="$1"; shift
+shell=${{SHELL:-/bin/bash}} network=
+[ "$MINIDOCK_PLACE" != host ] || network='nsenter --net=/proc/1/ns/net'
+[ ! -e "/run/netns/$MINIDOCK_PLACE" ] || network="ip netns exec $MINIDOCK_PLACE"
+[ -n "$network" ] || exec minidock exec $([ -t 0 ] && echo -it) "$MINIDOCK_PLACE" "${{@:-$shell}}"
+[ $# -gt 0 ] || case $shell in */bash) set -- "$shell" --rcfile {BASHRC} ;; *) set -- "$shell" ;; esac
+exec $network "$@"
 """
 
 

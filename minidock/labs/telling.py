@@ -14,6 +14,7 @@ MARKS = {"proven": "✔", "disproven": "✘", "untested": "–"}
 _COLUMNS = 100
 _WORDS = {
     "en": {"stage": "stage {}/{}", "count": "{} of {} proofs in {:.1f} s", "passed": "Passed.",
+           "stage-passed": "Stage {} of {} is passed. Go on with the next.",
            "hint-next": "a hint: minidock lab hint", "explain": "why it is so: minidock lab explain",
            "predict": "Predict first: {}", "answer-so": "answer: minidock lab predict \"…\"",
            "choices": "one of: {}", "foretold": "You predicted {}. The packets agree.",
@@ -21,6 +22,7 @@ _WORDS = {
            "unasked": "You made no prediction; the packets say {}.",
            "evidence": "frames: {}"},
     "ko": {"stage": "{}/{}단계", "count": "증명 {1}개 중 {0}개, {2:.1f}초", "passed": "통과했습니다.",
+           "stage-passed": "{1}단계 중 {0}단계를 통과했습니다. 다음 단계로 넘어가세요.",
            "hint-next": "힌트 보기: minidock lab hint", "explain": "왜 그런지 보기: minidock lab explain",
            "predict": "먼저 예상해 보세요: {}", "answer-so": "답하기: minidock lab predict \"…\"",
            "choices": "다음 중 하나: {}", "foretold": "예상한 답: {}. 패킷도 그렇게 말합니다.",
@@ -63,7 +65,7 @@ def verdict(desk: Desk, found: Any, language: str, stage: int | None = None) -> 
         told_mistake = told_mistake or bool(outcome.mistake)
     proven = sum(outcome.verdict == "proven" for outcome in found.outcomes)
     lines.append(f"   {word('count', language, proven, len(found.outcomes), found.seconds)}")
-    return "\n".join(lines + _epilogue(desk, found, language))
+    return "\n".join(lines + _epilogue(desk, found, language, stage or stages))
 
 
 def _outcome(desk: Desk, outcome: Any, language: str, told_mistake: bool) -> list[str]:
@@ -85,11 +87,13 @@ def _reason(desk: Desk, outcome: Any, reason: Any, language: str) -> str:
     return str(reason.told(language))
 
 
-def _epilogue(desk: Desk, found: Any, language: str) -> list[str]:
+def _epilogue(desk: Desk, found: Any, language: str, stage: int) -> list[str]:
     if not found.passed:
         checks = desk.state["checks"]
         kept = [f"   {word('evidence', language, checks[-1]['evidence'])}"] if checks else []
         return [*kept, f"   {word('hint-next', language)}"]
+    if stage < desk.folder.stages:  # what the last stage tells would give it away
+        return ["", f" {word('stage-passed', language, stage, desk.folder.stages)}"]
     return ["", f" {word('passed', language)}", *_prophecy(desk, language), f" {word('explain', language)}"]
 
 

@@ -26,7 +26,7 @@ _HOSTS = """127.0.0.1\tlocalhost
 """
 _BASHRC = f"""[ -r ~/.bashrc ] && . ~/.bashrc
 PATH={PROGRAMS}:$PATH
-PS1="(playground) $PS1"
+PS1="(${{MINIDOCK_PLACE:-playground}}) $PS1"
 """
 _SUDO = """#!/bin/sh
 # You are root here already, so this sudo just runs its arguments.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from minidock.probes.trial import Flight, Heard, Trial
 
 _SHOWN_FRAMES = 6
+_EXCERPT = 200  # letters of what a command printed
 _SYN_ACK = {"S", "A"}
 
 
@@ -155,10 +156,17 @@ def _of_command(flight: Flight) -> list[Finding]:
     found = []
     if proof.prints_text is not None:
         text = str(told(proof.prints_text)).replace("{nonce}", proof.nonce.hex())
-        found.append(Finding(text in flight.output, say("printed", got=flight.output.strip()[-200:] or '""')))
+        found.append(Finding(text in flight.output, say("printed", got=_excerpt(flight.output, text))))
     if proof.exit_ok is not None:
         found.append(Finding((flight.exit_code == 0) == proof.exit_ok, say("exit", got=flight.exit_code)))
     return found
+
+
+def _excerpt(output: str, text: str) -> str:
+    """The line that has the text in it, else the first one."""
+    lines = output.strip().splitlines() or ['""']
+    line = next((line for line in lines if text in line), lines[0])
+    return line if len(line) <= _EXCERPT else line[:_EXCERPT - 1] + "…"
 
 
 def _finding(trial: Trial, flight: Flight, wanted: Expectation) -> Finding:
