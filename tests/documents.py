@@ -29,7 +29,7 @@ _VARYING = [(re.compile(pattern, re.MULTILINE), word) for pattern, word in (
     (r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])", "ID"),
     (r"\bveth[0-9a-f]{7}\b", "VETH"),
     (r"\bfd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}::", "ULA::"),
-    (r"(?<=@if)\d+", "N"),
+    (r"@if\d+ +", "@ifN  "),
     (r"(you are \S+):\d+$", r"\1:PORT"),
     (r"(?<=process )\d+", "PID"),
     (r"(?<=really port )\d+", "PORT"),
@@ -38,9 +38,10 @@ _VARYING = [(re.compile(pattern, re.MULTILINE), word) for pattern, word in (
     (r"(?<=sha256 )[0-9a-f]{16}", "SHA"),
     (r"\S+(?=/minidock/labs/lab-)", "STATE"),
     (r"\d\d/[A-Z][a-z]{2}/\d{4} [\d:]+|\d{4}-\d\d-\d\dT[\d:]+Z", "DATE"),
-    (r"(?:Less than a second|\d+ seconds?)( ago)?(?= )", "AGE"),
+    (r"(?:Less than a second|\d+ seconds?) ago +", "AGO  "),
+    (r"Up (?:Less than a second|\d+ seconds?) +", "Up AGE  "),
+    (r"(CREATED|STATUS) +", r"\1  "),
     (r"(?<=:42 )[A-Z]+ *$", "STATE"),
-    (r" {2,}", "  "),
     (r" +$", ""))]
 # A reader types more slowly than a server starts.
 _UNHURRIED = """for server in $(pgrep -f '^python3 -m http.server'); do
