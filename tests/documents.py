@@ -32,6 +32,7 @@ _VARYING = [(re.compile(pattern, re.MULTILINE), word) for pattern, word in (
     (r"@if\d+ +", "@ifN  "),
     (r"(you are \S+):\d+$", r"\1:PORT"),
     (r"(?<=process )\d+", "PID"),
+    (r"^ {2,4}\d+(?=  \S)|\d+(?= operations)", "N"),  # an ordinary user's kernel allows a setting less
     (r"(?<=really port )\d+", "PORT"),
     (r"(?<=time=)[\d.]+|[\d./]+(?= ms$)|\d+(?= µs)|\d+\.\d(?= s$|초$)", "TIME"),
     (r"(?<=frame )\d+", "N"),
