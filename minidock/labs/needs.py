@@ -1,4 +1,4 @@
-"""What some labs need of the kernel: ipvlan, vlan, dummy, netem."""
+"""What some labs and tests need of the kernel: ipvlan, vlan, dummy, netem."""
 
 from __future__ import annotations
 

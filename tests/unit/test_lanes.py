@@ -13,6 +13,7 @@ WHERE = [  # what the kernel here has, what the test needs, where it runs
     ({"ipvlan", "nat"}, ("ipvlan", "nat"), ""),
     ({"nat"}, ("ipvlan",), "uml"),
     ({"nat", "vlan"}, ("vlan", "ipvlan"), "uml"),
+    ({"nat"}, ("netem",), "uml"),
     ({"nat"}, ("ipvlan", "nat"), "qemu"),
     ({"nat"}, (), ""),
 ]
