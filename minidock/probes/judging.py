@@ -49,6 +49,8 @@ def _with_nonce(trial: Trial, flight: Flight, device: Device) -> list[Heard]:
 def _belonging(trial: Trial, flight: Flight, wanted: Expectation) -> list[Heard]:
     if wanted.what == "error":
         return [heard for heard in _errors(trial, flight, wanted.at) if heard.fields.get("icmp_error")]
+    if wanted.what == "question":
+        return [heard for heard in trial.ears[wanted.at.label].heard() if _asks(flight, heard, str(told(wanted.who)))]
     if wanted.what == "reply":
         return [heard for heard in trial.ears[wanted.at.label].heard() if _answers(flight, heard)]
     return [heard for heard in carriers(trial, flight, wanted.at) if not _answers(flight, heard)]
@@ -82,12 +84,20 @@ def _answers(flight: Flight, heard: Heard) -> bool:
     return packet.kind == "nd" and heard.fields.get("icmp") == (136, 0) and _target(data) == packet.dst
 
 
+def _asks(flight: Flight, heard: Heard, who: str) -> bool:
+    """Is the frame a question for this address's MAC, since the probe was sent? It carries no nonce."""
+    said, data = heard.fields, heard.frame.data
+    return heard.frame.nanoseconds >= flight.began_ns and (
+        (said.get("op") == 1 and said.get("dst") == who)
+        or (said.get("icmp") == (135, 0) and _target(data) == who))
+
+
 def _target(data: bytes) -> str:
-    from scapy.layers.inet6 import ICMPv6ND_NA
+    from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS
     from scapy.layers.l2 import Ether
 
     packet = Ether(data)
-    return str(packet[ICMPv6ND_NA].tgt) if ICMPv6ND_NA in packet else ""
+    return next((str(packet[layer].tgt) for layer in (ICMPv6ND_NA, ICMPv6ND_NS) if layer in packet), "")
 
 
 # What they prove
@@ -144,7 +154,7 @@ def _findings(trial: Trial, flight: Flight) -> list[Finding]:
     if proof.question is not None:
         right = flight.answer is True
         return [Finding(right, say("state", got=flight.answer) if not right else say("state-ok"))]
-    if flight.failure and proof.negative:
+    if flight.failure and all(wanted.never for wanted in proof.wanted) and proof.negative:
         return [Finding(True, say("refused", error=dict(flight.failure.facts).get("error", "")))]
     if flight.failure:
         return [Finding(False, flight.failure)]
@@ -187,9 +197,10 @@ def _finding(trial: Trial, flight: Flight, wanted: Expectation) -> Finding:
 
 
 def _missing(wanted: Expectation) -> Say:
-    key = {"probe": "unseen", "reply": "no-reply", "error": "no-error"}[wanted.what]
+    key = {"probe": "unseen", "reply": "no-reply", "error": "no-error", "question": "no-question"}[wanted.what]
     icmp = wanted.headers.get("icmp")
-    return say(key, at=wanted.at.label, ms=round(wanted.within * 1000), icmp="/".join(map(str, icmp)) if icmp else "")
+    return say(key, at=wanted.at.label, ms=round(wanted.within * 1000), icmp="/".join(map(str, icmp)) if icmp else "",
+               who=told(wanted.who))
 
 
 def _near(trial: Trial, flight: Flight, wanted: Expectation) -> tuple[Heard, ...]:
@@ -202,9 +213,9 @@ def _near(trial: Trial, flight: Flight, wanted: Expectation) -> tuple[Heard, ...
 
 def _never(frames: list[Heard], wanted: Expectation) -> Finding:
     bad = [heard for heard in frames if not _differences(heard, wanted)]
-    key = "seen" if wanted.what == "probe" else "reply-seen"
+    key = {"probe": "seen", "question": "question-seen"}.get(wanted.what, "reply-seen")
     if bad:
-        return Finding(False, say(key, at=wanted.at.label, frame=bad[0].number), tuple(bad))
+        return Finding(False, say(key, at=wanted.at.label, frame=bad[0].number, who=told(wanted.who)), tuple(bad))
     return Finding(True, say("never", at=wanted.at.label))
 
 
@@ -228,8 +239,9 @@ def _compared(trial: Trial, flight: Flight, frames: list[Heard], wanted: Expecta
         field, got, right = _differences(frames[-1], wanted)[0]
         if field == "that":
             return Finding(False, say("not-that", at=wanted.at.label), tuple(frames))
-        key = "reply-differs" if wanted.what == "reply" else "differs"
-        return Finding(False, say(key, at=wanted.at.label, field=field, got=got, wanted=right), tuple(frames))
+        key = {"reply": "reply-differs", "question": "question-differs"}.get(wanted.what, "differs")
+        return Finding(False, say(key, at=wanted.at.label, field=field, got=got, wanted=right,
+                                  who=told(wanted.who)), tuple(frames))
     if wanted.same_as and not _twin(trial, flight, good, wanted.same_as):
         return Finding(False, say("changed", at=wanted.at.label, other=wanted.same_as.label), (good,))
     micro = max(0, good.frame.nanoseconds - (flight.sent[0] if flight.sent else flight.began_ns)) // 1000

@@ -36,13 +36,14 @@ class Expectation(Record):
     """What one tap shall see of one probe, or shall not."""
 
     at: Device
-    what: str  # probe, reply, error
+    what: str  # probe, reply, error, question
     headers: dict[str, Any]
     within: float = WITHIN_SECONDS
     count: int | None = None
     responders: int | None = None
     that: Callable[[dict[str, Any]], object] | None = None
     same_as: Device | None = None
+    who: Any = None
     never: bool = False
 
 
@@ -114,6 +115,11 @@ class Proof:
         self.wanted.append(Expectation(at, "error", {**fields, "icmp": icmp}, within))
         return self
 
+    def expect_question(self, at: Device, who: Any, within: float = WITHIN_SECONDS, **fields: Any) -> Self:
+        """The tap there sees a kernel ask for this address's MAC (ARP or neighbour solicitation) to send the probe."""
+        self.wanted.append(Expectation(at, "question", fields, within, who=who))
+        return self
+
     def never(self, at: Device, within: float = 0.3, **fields: Any) -> Self:
         """The tap there never sees the probe (with these fields)."""
         self.wanted.append(Expectation(at, "probe", fields, within, never=True))
@@ -137,6 +143,11 @@ class Proof:
     def fails(self) -> Self:
         """The command does not."""
         self.exit_ok = False
+        return self
+
+    def never_question(self, at: Device, who: Any, within: float = 0.3, **fields: Any) -> Self:
+        """The tap there never sees anybody ask for this address's MAC (with these fields)."""
+        self.wanted.append(Expectation(at, "question", fields, within, who=who, never=True))
         return self
 
     # What it means

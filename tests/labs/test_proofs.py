@@ -125,6 +125,34 @@ def test_every_kind_of_probe_is_seen_and_answered(served: Host) -> None:
     assert {key: outcome.reasons for key, outcome in found.items() if outcome.verdict != PROVEN} == {}
 
 
+def test_the_kernels_own_question_is_seen_and_its_absence_needs_a_control(cabled: Host) -> None:
+    """For whom the packet is to go to; asked once, in ARP and in ND."""
+    lab, red, blue = bench()
+    for key, address in (("arp", "10.0.9.2"), ("nd", "fd00:9::2")):
+        (lab.positive(key).send(red, icmp(address)).expect_question(at=blue.eth0, who=address, mac_src=red.eth0.mac)
+         .expect_reply(at=red.eth0))
+    lab.positive("wrong").send(red, icmp("10.0.9.9")).expect_question(at=blue.eth0, who="10.0.9.9", src="10.0.9.7")
+    lab.positive("none").send(red, icmp("10.0.9.2")).expect_question(at=blue.eth0, who="10.0.9.8")
+    lab.negative("quiet", control="arp").send(red, icmp("10.0.9.2")).never_question(at=blue.eth0, who="10.0.9.8")
+    lab.negative("asked", control="arp").send(red, icmp("10.0.9.6")).never_question(at=blue.eth0, who="10.0.9.6")
+    found = run(lab)
+    assert [found[key].verdict for key in ("arp", "nd", "quiet")] == [PROVEN] * 3
+    assert found["wrong"].reasons[0].told("en") == (
+        "at blue:eth0 the question for 10.0.9.9 had src 10.0.9.1, not 10.0.9.7")
+    assert found["none"].reasons[0].key == "no-question"
+    assert found["asked"].verdict == DISPROVEN and found["asked"].reasons[0].key == "question-seen"
+
+
+def test_what_could_not_be_sent_was_not_seen(cabled: Host) -> None:
+    """A refused sending proves a silence, but not that anything was seen beside it."""
+    lab, red, blue = bench()
+    lab.positive("seen").send(red, icmp("10.0.9.2")).expect(at=blue.eth0)
+    lab.negative("refused", control="seen").send(red, icmp("192.0.2.1")).never(at=blue.eth0)
+    lab.negative("unsent", control="seen").send(red, icmp("192.0.2.1")).expect(at=red.eth0).never(at=blue.eth0)
+    found = run(lab)
+    assert [found[key].verdict for key in ("seen", "refused", "unsent")] == [PROVEN, PROVEN, DISPROVEN]
+
+
 def test_a_negative_that_is_seen_fails_and_shows_the_frame(cabled: Host) -> None:
     lab, red, blue = bench()
     lab.positive("seen").send(red, icmp("10.0.9.2")).expect(at=blue.eth0)
