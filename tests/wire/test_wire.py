@@ -6,19 +6,19 @@ it, and whoever must not get through is seen to send, and to reach something els
 
 from __future__ import annotations
 
-from typing import Any
+import sys
 
 import pytest
-from scapy.layers.inet import ICMP, IP
-from scapy.layers.l2 import ARP, Ether
 
-from minidock.probes.tap import Tap
+from minidock.probes.packets import BROADCAST, arp, icmp
 from tests.ground import OUTSIDE, Host
+from tests.proving import proving
 
 OPTION = "com.docker.network.bridge"
 FAR = "203.0.113.10"  # an address of the outside
 HOST = "198.51.100.2"  # the host's address towards it
 GATEWAY, C1, C2 = "172.28.0.1", "172.28.0.2", "172.28.0.3"
+BRIDGED = "net.bridge.bridge-nf-call-iptables"
 
 
 @pytest.fixture
@@ -34,50 +34,29 @@ def _start(host: Host, name: str, *words: str) -> str:
     return f"md-{identity[:12]}"
 
 
-def _pings(host: Host, name: str, target: str) -> bool:
-    """Does one ping from a container come back within a second?"""
-    return host.minidock("exec", name, "ping", "-c1", "-W1", target, check=False).returncode == 0
-
-
 def _mac(host: Host, sandbox: str) -> str:
     return host.shell(f"ip -n {sandbox} -o link show eth0").partition("link/ether ")[2].split()[0]
 
 
-def _echo(source: str, target: str, kind: int = 8) -> Any:
-    """A predicate: the ICMP echo request (8) or reply (0) from source to target."""
-    return lambda packet: (ICMP in packet and packet[ICMP].type == kind
-                           and (packet[IP].src, packet[IP].dst) == (source, target))
-
-
-def _announces(address: str) -> Any:
-    """A predicate: a gratuitous ARP, which asks for the sender's own address (RFC 5227 §3)."""
-    return lambda packet: ARP in packet and packet[ARP].psrc == packet[ARP].pdst == address
-
-
 def test_a_container_asks_everybody_for_its_gateways_mac(wire: Host) -> None:
     """The request is broadcast with the container's MAC and address; the bridge answers with its own."""
-    sandbox = _start(wire, "c1")
-    with Tap("", "lab") as tap:
-        assert _pings(wire, "c1", GATEWAY)
-        request = tap.wait_for(lambda packet: ARP in packet and packet[ARP].pdst == GATEWAY, 1)
-        reply = tap.wait_for(lambda packet: ARP in packet and packet[ARP].op == 2, 1)
-    mac = _mac(wire, sandbox)
-    assert (request[ARP].op, request[ARP].psrc, request[ARP].hwsrc) == (1, C1, mac)
-    assert (request[Ether].src, request[Ether].dst) == (mac, "ff:ff:ff:ff:ff:ff")
-    bridge = wire.shell("ip -o link show lab").partition("link/ether ")[2].split()[0]
-    assert (reply[ARP].psrc, reply[ARP].hwsrc, reply[ARP].pdst) == (GATEWAY, bridge, C1)
+    mac = _mac(wire, _start(wire, "c1"))
+    with proving() as lab:
+        c1, bridge = lab.container("c1"), lab.host.lab
+        (lab.positive("asks").send(c1, icmp(GATEWAY)).expect_reply(at=c1.eth0)
+         .expect_question(at=bridge, who=GATEWAY, src=C1, arp_mac=mac, mac_src=mac, mac_dst=BROADCAST))
+        (lab.positive("is answered").send(c1.eth0, arp(GATEWAY, src=C1))
+         .expect_reply(at=c1.eth0, src=GATEWAY, dst=C1, arp_mac=bridge.mac, mac_src=bridge.mac))
 
 
 def test_the_outside_sees_the_hosts_address_and_one_hop_less(wire: Host) -> None:
     """Masquerade: 172.28.0.2 with TTL 64 on the bridge is 198.51.100.2 with TTL 63 outside; the answer finds back."""
-    sandbox = _start(wire, "c1")
-    with Tap("", "lab") as inner, Tap(OUTSIDE, "eth0") as outer, Tap(sandbox, "eth0") as home:
-        assert _pings(wire, "c1", FAR)
-        left, arrived = inner.wait_for(_echo(C1, FAR), 1), outer.wait_for(_echo(HOST, FAR), 1)
-        answer = home.wait_for(_echo(FAR, C1, 0), 1)
-        assert not outer.wait_for(lambda packet: IP in packet and packet[IP].src.startswith("172."), 0.1)
-    assert (left[IP].ttl, arrived[IP].ttl, answer[IP].ttl) == (64, 63, 63)
-    assert left[ICMP].seq == arrived[ICMP].seq == answer[ICMP].seq
+    _start(wire, "c1")
+    with proving() as lab:
+        c1, outer = lab.container("c1"), lab.place(OUTSIDE).eth0
+        (lab.positive("masqueraded").send(c1, icmp(FAR)).expect(at=lab.host.lab, src=C1, ttl=64)
+         .expect(at=outer, src=HOST, ttl=63).expect_reply(at=c1.eth0, src=FAR, dst=C1, ttl=63))
+        lab.negative("hidden", control="masqueraded").send(c1, icmp(FAR)).never(at=outer, src=C1)
 
 
 def test_without_masquerade_the_outside_sees_the_containers_address(host: Host, outside: str) -> None:
@@ -87,44 +66,48 @@ def test_without_masquerade_the_outside_sees_the_containers_address(host: Host, 
     host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16", "-o", f"{OPTION}.enable_ip_masquerade=false")
     _start(host, "c1")
     host.shell(f"ip -n {OUTSIDE} route add 172.28.0.0/16 via {HOST}")
-    with Tap(OUTSIDE, "eth0") as outer:
-        assert not _pings(host, "c1", FAR)
-        assert outer.wait_for(_echo(C1, FAR), 1)[IP].ttl == 63
-        assert outer.wait_for(_echo(FAR, C1, 0), 1)
-        host.shell("iptables -t raw -F PREROUTING")
-        assert _pings(host, "c1", FAR)
+    with proving() as lab:
+        c1, outer = lab.container("c1"), lab.place(OUTSIDE).eth0
+        lab.positive("leaves").send(c1, icmp(FAR)).expect(at=outer, src=C1, ttl=63).expect_reply(at=outer, dst=C1)
+        lab.negative("no answer", control="leaves").send(c1, icmp(FAR)).expect_reply(at=outer).never_reply(at=c1.eth0)
+    host.shell("iptables -t raw -F PREROUTING")
+    with proving() as lab:
+        c1 = lab.container("c1")
+        lab.positive("answered").send(c1, icmp(FAR)).expect_reply(at=c1.eth0)
 
 
 def test_containers_of_one_network_talk_without_a_router(wire: Host) -> None:
     """Source, TTL 64 and the MACs of both ends: nobody between has touched the packet."""
-    one, two = _start(wire, "c1"), _start(wire, "c2")
-    with Tap(two, "eth0") as tap:
-        assert _pings(wire, "c1", C2)
-        packet = tap.wait_for(_echo(C1, C2), 1)
-    assert packet[IP].ttl == 64
-    assert (packet[Ether].src, packet[Ether].dst) == (_mac(wire, one), _mac(wire, two))
+    one, two = _mac(wire, _start(wire, "c1")), _mac(wire, _start(wire, "c2"))
+    with proving() as lab:
+        c1, c2 = lab.container("c1"), lab.container("c2")
+        (lab.positive("straight").send(c1, icmp(C2)).expect_reply(at=c1.eth0)
+         .expect(at=c2.eth0, src=C1, ttl=64, mac_src=one, mac_dst=two, same_as=c1.eth0))
 
 
 def test_a_container_of_another_network_is_not_reached(wire: Host) -> None:
     """c3 of br1 sends to c1 of br0: dropped in raw. Control: without the rules the very same packet arrives."""
     wire.minidock("net", "create", "br1", "--subnet", "172.29.0.0/16", "-o", f"{OPTION}.name=lab1")
-    target = _start(wire, "c1")
+    _start(wire, "c1")
     _start(wire, "c2")
-    sender = _start(wire, "c3", "--net", "br1")
-    foreign, masqueraded = _echo("172.29.0.2", C1), _echo(GATEWAY, C1)
-    with Tap(target, "eth0") as tap, Tap(sender, "eth0") as sent:
-        assert not _pings(wire, "c3", C1)
-        assert sent.wait_for(foreign, 1)
-        assert _pings(wire, "c2", C1)
-        assert _pings(wire, "c3", FAR)
-        assert tap.wait_for(_echo(C2, C1), 1)
-        assert not tap.wait_for(lambda packet: foreign(packet) or masqueraded(packet), 0.1)
-        wire.shell("iptables -t raw -F PREROUTING; iptables -A MINIDOCK-USER -j ACCEPT")
-        assert _pings(wire, "c3", C1)
-        assert tap.wait_for(masqueraded, 1)[IP].ttl == 63
+    _start(wire, "c3", "--net", "br1")
+    _prove_apart()
+    wire.shell("iptables -t raw -F PREROUTING; iptables -A MINIDOCK-USER -j ACCEPT")
+    with proving() as lab:
+        c1, c3 = lab.container("c1"), lab.container("c3")
+        lab.positive("together").send(c3, icmp(C1)).expect(at=c1.eth0, src=GATEWAY, ttl=63).expect_reply(at=c3.eth0)
     wire.shell("iptables -F MINIDOCK-USER")
     wire.minidock("system", "repair")
-    assert not _pings(wire, "c3", C1)
+    _prove_apart()
+
+
+def _prove_apart() -> None:
+    with proving() as lab:
+        c1, c2, c3 = (lab.container(name) for name in ("c1", "c2", "c3"))
+        lab.positive("neighbour").send(c2, icmp(C1)).expect(at=c1.eth0, src=C2).expect_reply(at=c2.eth0)
+        lab.positive("way out").send(c3, icmp(FAR)).expect_reply(at=c3.eth0)
+        (lab.negative("apart", control="neighbour").send(c3, icmp(C1)).expect(at=c3.eth0, src="172.29.0.2")
+         .never(at=c1.eth0).never_reply(at=c3.eth0))
 
 
 def test_an_internal_network_has_no_way_out(wire: Host) -> None:
@@ -134,19 +117,12 @@ def test_an_internal_network_has_no_way_out(wire: Host) -> None:
     _start(wire, "c1")
     assert not wire.shell(f"ip -n {sandbox} route show default")
     wire.shell(f"ip -n {sandbox} route add default via 172.30.0.1")
-    from_inside = _echo("172.30.0.2", FAR)
-    with Tap(OUTSIDE, "eth0") as outer, Tap("", "lab1") as sent:
-        assert not _pings(wire, "c3", FAR)
-        assert sent.wait_for(from_inside, 1)
-        assert _pings(wire, "c3", "172.30.0.1")
-        assert _pings(wire, "c1", FAR)
-        assert outer.wait_for(_echo(HOST, FAR), 1)
-        requests = [packet for packet in map(_dissect, outer.heard()) if ICMP in packet and packet[ICMP].type == 8]
-    assert len(requests) == 1
-
-
-def _dissect(frame: Any) -> Any:
-    return Ether(frame.data)
+    with proving() as lab:
+        c1, c3, outer = lab.container("c1"), lab.container("c3"), lab.place(OUTSIDE).eth0
+        lab.positive("gateway").send(c3, icmp("172.30.0.1")).expect_reply(at=c3.eth0)
+        lab.positive("others").send(c1, icmp(FAR)).expect(at=outer, src=HOST).expect_reply(at=c1.eth0)
+        (lab.negative("no way out", control="others").send(c3, icmp(FAR)).expect(at=lab.host.lab1, src="172.30.0.2")
+         .never(at=outer).never_reply(at=c3.eth0))
 
 
 def test_without_icc_neighbours_are_dropped_where_bridges_call_iptables(host: Host, outside: str) -> None:
@@ -154,63 +130,64 @@ def test_without_icc_neighbours_are_dropped_where_bridges_call_iptables(host: Ho
 
     minidock sets it, as Docker does; with 0, set by somebody later, the neighbours reach each other: our control.
     """
-    host.shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
+    host.shell(f"sysctl -qw {BRIDGED}=0")
     host.minidock("net", "create", "br0", "--subnet", "172.28.0.0/16", "-o", f"{OPTION}.enable_icc=false",
                   "-o", f"{OPTION}.name=lab")
-    assert host.shell("sysctl -n net.bridge.bridge-nf-call-iptables") == "1\n"
+    assert host.shell(f"sysctl -n {BRIDGED}") == "1\n"
     _start(host, "c1")
-    target = _start(host, "c2")
-    with Tap(target, "eth0") as tap, Tap("", "lab") as bridge:
-        assert not _pings(host, "c1", C2)
-        assert _pings(host, "c1", GATEWAY)
-        assert _pings(host, "c1", FAR)
-        assert _pings(host, "c2", GATEWAY)
-        assert tap.wait_for(_echo(GATEWAY, C2, 0), 1)
-        assert bridge.wait_for(lambda packet: ARP in packet and packet[ARP].pdst == C2, 1)  # ARP is not IP: it passes
-        assert not tap.wait_for(_echo(C1, C2), 0.1)
-        host.shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
-        assert _pings(host, "c1", C2)
-        assert tap.wait_for(_echo(C1, C2), 1)
+    _start(host, "c2")
+    with proving() as lab:
+        c1, c2 = lab.container("c1"), lab.container("c2")
+        lab.positive("gateway").send(c1, icmp(GATEWAY)).expect_reply(at=c1.eth0)
+        lab.positive("way out").send(c1, icmp(FAR)).expect_reply(at=c1.eth0)
+        lab.positive("heard").send(c2, icmp(GATEWAY)).expect_reply(at=c2.eth0)
+        (lab.negative("no neighbour", control="heard").send(c1, icmp(C2)).never(at=c2.eth0).never_reply(at=c1.eth0)
+         .expect_question(at=c2.eth0, who=C2, src=C1))  # ARP is not IP: it passes
+    host.shell(f"sysctl -qw {BRIDGED}=0")
+    with proving() as lab:
+        c1, c2 = lab.container("c1"), lab.container("c2")
+        lab.positive("neighbour").send(c1, icmp(C2)).expect(at=c2.eth0, src=C1).expect_reply(at=c1.eth0)
 
 
 def test_a_neighbour_with_a_route_to_the_container_is_dropped_in_raw(wire: Host) -> None:
     """The packet reaches the host, its rule counts it, the bridge never sees it; replies to the container pass."""
-    sandbox = _start(wire, "c1")
+    _start(wire, "c1")
     wire.shell(f"ip -n {OUTSIDE} route add 172.28.0.0/16 via {HOST}")
-    direct = _echo("198.51.100.1", C1)
-    with Tap("", "up0") as uplink, Tap("", "lab") as bridge, Tap(sandbox, "eth0") as home:
-        wire.shell(f"ip netns exec {OUTSIDE} ping -c1 -W1 {C1}", check=False)
-        assert uplink.wait_for(direct, 1)
-        assert _pings(wire, "c1", FAR)
-        assert bridge.wait_for(_echo(FAR, C1, 0), 1)
-        assert home.wait_for(_echo(FAR, C1, 0), 1)
-        assert not bridge.wait_for(direct, 0.1)
+    with proving() as lab:
+        c1, bridge = lab.container("c1"), lab.host.lab
+        lab.positive("replies").send(c1, icmp(FAR)).expect_reply(at=bridge).expect_reply(at=c1.eth0)
+        (lab.negative("direct", control="replies").send(lab.place(OUTSIDE), icmp(C1))
+         .expect(at=lab.host.up0, src="198.51.100.1").never(at=bridge))
     counted = wire.shell("iptables -t raw -nvxL PREROUTING | grep 'no direct access'").split()
     assert counted[0] == "1"
 
 
 def test_a_starting_container_announces_itself(wire: Host) -> None:
-    """Coming up it sends a gratuitous ARP with its MAC, so that nobody keeps an older one for this address."""
-    with Tap("", "lab") as tap:
-        sandbox = _start(wire, "c1")
-        packet = tap.wait_for(_announces(C1), 3)
-    assert packet[ARP].hwsrc == packet[Ether].src == _mac(wire, sandbox)
-    assert packet[Ether].dst == "ff:ff:ff:ff:ff:ff"
+    """Coming up it sends a gratuitous ARP, which asks for its own address (RFC 5227 §3), with its MAC, so that nobody
+    keeps an older one."""
+    with proving() as lab:
+        c1 = lab.container("c1")
+        (lab.positive("announced")
+         .run(lab.host, f"{sys.executable} -m minidock run -d --name c1 --net br0 sleep 100", within=30).succeeds()
+         .expect_question(at=lab.host.lab, who=C1, src=C1, mac_dst=BROADCAST,
+                          arp_mac=lambda: c1.eth0.mac, mac_src=lambda: c1.eth0.mac))
 
 
 def test_an_address_used_again_is_reached_at_once(wire: Host) -> None:
     """A neighbour and the host have the old MAC in their caches; the new container answers the first packet."""
     old = _mac(wire, _start(wire, "c1"))
     neighbour = _start(wire, "c2")
-    assert _pings(wire, "c2", C1)
-    wire.shell(f"ping -c1 -W1 {C1}")
+    _prove_reached("c1", old)
     assert old in wire.shell(f"ip neigh; ip -n {neighbour} neigh")
     wire.minidock("rm", "-f", "c1")
-    target = _start(wire, "c3")
-    new = _mac(wire, target)
-    with Tap(target, "eth0") as tap:
-        assert _pings(wire, "c2", C1)
-        wire.shell(f"ping -c1 -W1 {C1}")
-        assert tap.wait_for(_echo(C2, C1), 1)[Ether].dst == new
+    new = _mac(wire, _start(wire, "c3"))
+    _prove_reached("c3", new)
     assert new != old
     assert old not in wire.shell(f"ip neigh; ip -n {neighbour} neigh")
+
+
+def _prove_reached(name: str, mac: str) -> None:
+    with proving() as lab:
+        c2, target = lab.container("c2"), lab.container(name)
+        lab.positive("neighbour").send(c2, icmp(C1)).expect(at=target.eth0, mac_dst=mac).expect_reply(at=c2.eth0)
+        lab.positive("host").send(lab.host, icmp(C1)).expect(at=target.eth0, mac_dst=mac).expect_reply(at=lab.host.lab)
