@@ -115,9 +115,10 @@ class Proof:
         self.wanted.append(Expectation(at, "error", {**fields, "icmp": icmp}, within))
         return self
 
-    def expect_question(self, at: Device, who: Any, within: float = WITHIN_SECONDS, **fields: Any) -> Self:
+    def expect_question(self, at: Device, who: Any, within: float = WITHIN_SECONDS,
+                        that: Callable[[dict[str, Any]], object] | None = None, **fields: Any) -> Self:
         """The tap there sees a kernel ask for this address's MAC (ARP or neighbour solicitation) to send the probe."""
-        self.wanted.append(Expectation(at, "question", fields, within, who=who))
+        self.wanted.append(Expectation(at, "question", fields, within, that=that, who=who))
         return self
 
     def never(self, at: Device, within: float = 0.3, **fields: Any) -> Self:

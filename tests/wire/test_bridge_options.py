@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from scapy.layers.inet import IP
-from scapy.layers.inet6 import IPv6
 
 from minidock.kernel import syscalls
+from minidock.probes.packets import tcp
 from minidock.probes.tap import Tap
 from tests.ground import OUTSIDE, Host
+from tests.proving import proving
 from tests.wire.crowd import Question, answers
 from tests.wire.stage import ADDRESSES, OPTION, Stage, serving, staged
 
@@ -116,10 +116,12 @@ def test_without_masquerade_one_leaves_with_ones_own_address(host: Host, outside
     """Its answer, sent straight to the container, is direct access, and dropped in raw; without that it arrives."""
     stage = staged(host, "nat", *option("bridge.enable_ip_masquerade", "false"))
     assert asked(stage, "near", BR0, 0) == asked(stage, "host", FAR, 0) == ["pong"] * 2  # all neighbours are known
-    with Tap(OUTSIDE, "eth0") as tap:
-        assert asked(stage, "near", FAR, 7000, False) == ["silence"] * 2
-        for layer, near in ((IP, ADDRESSES["near"][0]), (IPv6, ADDRESSES["near"][1])):
-            assert tap.wait_for(lambda packet, layer=layer, near=near: layer in packet and packet[layer].src == near, 3)
+    with proving() as lab:
+        near, outer = lab.container("near"), lab.place(OUTSIDE).eth0
+        for far, own in zip(FAR, ADDRESSES["near"], strict=True):
+            lab.positive(own).send(near, tcp(far, 7000)).expect(at=outer, src=own).expect_reply(at=outer, dst=own)
+            (lab.negative(f"{own} unanswered", control=own).send(near, tcp(far, 7000)).expect_reply(at=outer)
+             .never_reply(at=near.eth0))
     host.shell("iptables -t raw -F PREROUTING; ip6tables -t raw -F PREROUTING")
     assert asked(stage, "near", FAR, 7000) == [*ADDRESSES["near"]]
 
