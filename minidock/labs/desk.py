@@ -33,7 +33,8 @@ class Desk:
         self.playground, self.state = playground, state
         self.notes: list[str] = []  # what this machine did not allow its playground
         self.folder = Folder(Path(state["path"])) if Path(state["path"]).exists() else find(state["lab"])
-        self.values = drawn(self.folder.variables, state["seed"], self.folder.name, _chosen(self.folder, state))
+        values = drawn(self.folder.variables, state["seed"], self.folder.name, _chosen(self.folder, state))
+        self.values = {**values, **self.folder.derived(values)}
 
     @property
     def directory(self) -> Path:
@@ -47,7 +48,7 @@ class Desk:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The learner's values, for scripts and shells."""
+        """The learner's values, for scripts; in shells without those that begin with an underscore."""
         values = {name: str(value) for name, value in self.values.items()}
         return {**values, "MINIDOCK_SEED": f"{self.state['seed']}/{self.folder.name}"}
 

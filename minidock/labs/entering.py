@@ -24,7 +24,7 @@ exec $network "$@"
 def enter(desk: Desk, place: str, command: Sequence[str]) -> int:
     """Run the command (none: a shell) there, with the learner's values in its environment; its exit code."""
     course.need_alive(desk)
-    os.environ.update(desk.environment)
+    os.environ.update({name: value for name, value in desk.environment.items() if not name.startswith("_")})
     if place:
         command = ["sh", "-c", _IN_PLACE, "sh", place, *command]
     if os.environ.get("MINIDOCK_PLAYGROUND") == desk.playground:

@@ -9,6 +9,7 @@
       wrong/*.sh                each with the comments   # fails: PROOF   and   # mistake: MISTAKE
       mutation/*.sh             after the solution: must make the check fail
       check.py                  def check(lab): … the proofs
+      draw.py                   def draw(values): … more values, which follow from those of lab.toml (may be missing)
 """
 
 from __future__ import annotations
@@ -129,6 +130,12 @@ class Folder:
     def mutations(self) -> list[Path]:
         """The scripts after which a passed check must fail."""
         return sorted((self.path / "mutation").glob("*.sh"))
+
+    def derived(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values that draw.py makes of the others."""
+        path = self.path / "draw.py"
+        made: dict[str, Any] = runpy.run_path(str(path))["draw"](values) if path.exists() else {}
+        return made
 
     def check(self) -> Callable[[Any], None]:
         """check.py's function `check`."""
