@@ -1,0 +1,100 @@
+"""The network is what its healthy twin was: by packets, line by line, and without anything made anew."""
+
+from collections import Counter
+from shlex import quote
+
+from minidock.probes.packets import icmp, tcp
+
+OUTSIDE = "203.0.113.10"
+
+
+def check(lab):
+    host, values, ext = lab.host, lab.vars, lab.place("internet")
+    api, db, stranger = (lab.container(name) for name in ("api", "db", "stranger"))
+    case = Case(lab)
+
+    proofs = [
+        lab.positive("served").send(api, tcp(values.DB, 5432)).expect(at=db.eth0, src=values.API, ttl=64)
+        .expect_reply(at=api.eth0, src=values.DB, ttl=64),
+        lab.positive("large").send(api, icmp(values.DB, size=1400, df=True)).expect(at=db.eth0)
+        .expect_reply(at=api.eth0),
+        lab.positive("named").run(host, "minidock exec api curl -s --max-time 1 http://db:5432/{nonce}", within=1.5)
+        .prints("hello from db"),
+        lab.positive("published").send(ext, tcp("198.51.100.2", values.PORT))
+        .expect(at=api.eth0, src="198.51.100.1", dst=values.API, dport=80)
+        .expect_reply(at=ext.gateway0, src="198.51.100.2", sport=values.PORT),
+        lab.positive("out-api").send(api, icmp(OUTSIDE)).expect(at=host.up0, src="198.51.100.2")
+        .expect_reply(at=api.eth0),
+        lab.positive("out-db").send(db, icmp(OUTSIDE)).expect(at=host.up0, src="198.51.100.2").expect_reply(at=db.eth0),
+        lab.positive("out-stranger").send(stranger, icmp(OUTSIDE)).expect_reply(at=stranger.eth0),
+        lab.negative("apart", control="out-stranger").send(stranger, tcp(values.DB, 5432)).never(at=db.eth0),
+        lab.negative("private", control="published").send(ext, tcp("198.51.100.2", 5432)).never(at=db.eth0),
+        lab.state("same", lambda: not case.rebuilt()),
+        lab.state("repaired", lambda: not case.ill() or f"{len(case.ill())} of {values.FAULTS}"),
+        lab.state("twin", lambda: not case.differences() or case.told()),
+        lab.state("diagnosis", lambda: case.named() or lab.prediction or "-"),
+    ]
+    for proof in proofs:
+        proof.because("rebuilt", case.rebuilt)
+        proof.because("flushed", case.flushed)
+        proof.because("symptom", lambda: case.ill() and case.added())
+        proof.because("broken", case.ill)
+        proof.because("collateral", case.differences)
+        proof.because("misnamed", lambda: not case.named())
+
+
+class Case:
+    """What start.sh wrote down, and what is so now; each is looked at once."""
+
+    def __init__(self, lab):
+        self.lab, self.known = lab, {}
+
+    def picture(self, name):
+        """How often each line is in a picture: healthy, broken or now."""
+        line = "bash /run/lab/picture.sh" if name == "now" else f"cat /run/lab/{name}"
+        if name not in self.known:
+            self.known[name] = Counter(self.lab.host.ask(line).splitlines())
+        return self.known[name]
+
+    def differences(self):
+        """What is missing, or too much, against the healthy twin."""
+        return [*(self.picture("healthy") - self.picture("now")), *(self.picture("now") - self.picture("healthy"))]
+
+    def added(self):
+        """What differs from the healthy twin that did not when the lab began."""
+        healthy, broken, now = (self.picture(name) for name in ("healthy", "broken", "now"))
+        return [*((now - healthy) - (broken - healthy)), *((healthy - now) - (healthy - broken))]
+
+    def told(self):
+        """How many differences, and those that the learner made."""
+        return "\n".join([f"{len(self.differences())} ≠", *(" ".join(line.split()) for line in self.added()[:4])])
+
+    def rebuilt(self):
+        """Is a container another one than at the start?"""
+        healthy, now = self.picture("healthy"), self.picture("now")
+        moved = [line for line in healthy if line.split()[1] == "is" and line not in now]
+        return moved or not all(self.lab.container(line.split()[0]).where == line.split()[2]
+                                for line in healthy if line.split()[1] == "is")
+
+    def flushed(self):
+        """Are most rules of the host's filter gone?"""
+        old, new = (sum(line.startswith("host rule *filter -A") for line in self.picture(name))
+                    for name in ("healthy", "now"))
+        return new < old / 2
+
+    def ill(self):
+        """The faults that are still there."""
+        if "ill" not in self.known:
+            self.known["ill"] = [each for each in self.lab.vars._HEALTHY if not self.well(each)]
+        return self.known["ill"]
+
+    def well(self, question):
+        """Does the kernel say that it is healed?"""
+        words = f". /run/lab/words.sh\n{question}"
+        return self.lab.host.ask(f"bash -c {quote(words)} >/dev/null 2>&1 && echo well").strip() == "well"
+
+    def named(self):
+        """Has the learner named all faults, in any order?"""
+        given, right = (sorted(" ".join(part.lower().split()) for part in text.split(","))
+                        for text in (self.lab.prediction, self.lab.vars._NAMES0))
+        return given == right

@@ -1,0 +1,2 @@
+. /run/lab/words.sh
+eval "$_FIX"

@@ -1,0 +1,3 @@
+# fails: published
+# mistake: flushed
+iptables -F
