@@ -77,10 +77,9 @@ class Case:
                                 for line in healthy if line.split()[1] == "is")
 
     def flushed(self):
-        """Are most rules of the host's filter gone?"""
-        old, new = (sum(line.startswith("host rule *filter -A") for line in self.picture(name))
-                    for name in ("healthy", "now"))
-        return new < old / 2
+        """Has the host's filter or nat no rules left to speak of?"""
+        return not all(any(line.startswith(f"host -A {chain} ") for line in self.picture("now"))
+                       for chain in ("FORWARD", "POSTROUTING"))
 
     def ill(self):
         """The faults that are still there."""
