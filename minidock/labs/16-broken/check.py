@@ -18,7 +18,7 @@ def check(lab):
         .expect_reply(at=api.eth0, src=values.DB, ttl=64),
         lab.positive("large").send(api, icmp(values.DB, size=1400, df=True)).expect(at=db.eth0)
         .expect_reply(at=api.eth0),
-        lab.positive("named").run(host, "minidock exec api curl -s --max-time 1 http://db:5432/{nonce}", within=1.5)
+        lab.positive("named").run(host, "minidock exec api curl -s --max-time 0.6 http://db:5432/{nonce}", within=1.5)
         .prints("hello from db"),
         lab.positive("published").send(ext, tcp("198.51.100.2", values.PORT))
         .expect(at=api.eth0, src="198.51.100.1", dst=values.API, dport=80)
