@@ -71,10 +71,8 @@ class Case:
 
     def rebuilt(self):
         """Is a container another one than at the start?"""
-        healthy, now = self.picture("healthy"), self.picture("now")
-        moved = [line for line in healthy if line.split()[1] == "is" and line not in now]
-        return moved or not all(self.lab.container(line.split()[0]).where == line.split()[2]
-                                for line in healthy if line.split()[1] == "is")
+        gone = self.picture("healthy") - self.picture("now")
+        return any(line.startswith("made ") or line.split()[1] == "is" for line in gone)
 
     def flushed(self):
         """Has the host's filter or nat no rules left to speak of?"""

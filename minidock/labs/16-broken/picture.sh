@@ -34,6 +34,7 @@ tidied() { # each line after the name of where it was seen
 
 export -f look
 { look; switch; } | tidied host
+minidock inspect api db 2>/dev/null | grep -E '"(Created|StartedAt)"' | tidied made   # inode numbers are used again
 for each in api db; do
     namespace=$(namespace $each)
     { ip netns exec "$namespace" bash -c look; files "$namespace"; } | tidied $each
