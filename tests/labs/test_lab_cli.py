@@ -132,7 +132,7 @@ def test_what_is_solved_is_not_solved_again(ann: Learner) -> None:
     """Stage by stage, by the learner or by the solution; afterwards there is nothing left to do."""
     ann.lab("start", "05")
     ann.lab("solve", "--stage", "1")
-    assert "Passed." in ann.lab("check", "--stage", "1")
+    assert "Stage 1 of 3 is passed." in ann.lab("check", "--stage", "1")
     ann.lab("solve", "--stage", "2")
     ann.lab("solve")
     assert "Passed." in ann.lab("check")
