@@ -17,6 +17,7 @@ from minidock.model.record import Record
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 EXPERIMENTAL = 0x88B5  # IEEE 802: local experimental EtherType
@@ -72,6 +73,15 @@ def frame(dst: Any, **more: Any) -> Packet:
 def told(value: Any) -> Any:
     """A value, or what a function without arguments says now."""
     return value() if callable(value) else value
+
+
+def noting(notes: list[Any], count: Callable[[], Any], value: Any) -> Callable[[], Any]:
+    """The value, as a function that is asked when the probe is sent; what `count` says at that moment is noted."""
+    def asked() -> Any:
+        notes.append(count())
+        return value
+
+    return asked
 
 
 def settled(packet: Packet) -> Packet:

@@ -2,7 +2,7 @@
 
 import re
 
-from minidock.probes.packets import icmp
+from minidock.probes.packets import icmp, noting
 
 
 def check(lab):
@@ -69,15 +69,6 @@ def no_way(lab, proof, app):
 def gateways(app):
     """Where app's default routes lead."""
     return [route.get("gateway") for route in app.ask("ip -j -4 route show default")]
-
-
-def noting(notes, count, address):
-    """The address, told when the probe is sent; what had been counted by then is noted."""
-    def told():
-        notes.append(count())
-        return address
-
-    return told
 
 
 def address_errors(host):

@@ -2,7 +2,7 @@
 
 import re
 
-from minidock.probes.packets import tcp
+from minidock.probes.packets import noting, tcp
 
 
 def check(lab):
@@ -35,15 +35,6 @@ def check(lab):
     private.because("input-rule", lambda: private.saw(db.eth0) and host.ask("iptables -S INPUT").count(" 5432 ") > 1)
     private.because("still-published", lambda: private.saw(db.eth0))
     direct.because("unprotected", lambda: direct.saw(db.eth0))
-
-
-def noting(notes, count, address):
-    """The address, told when the probe is sent; what had been counted by then is noted."""
-    def told():
-        notes.append(count())
-        return address
-
-    return told
 
 
 def through_input(host, port):

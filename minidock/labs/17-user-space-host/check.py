@@ -1,6 +1,6 @@
 """A program on a TAP device is asked as a host is asked: who has this address, and are you there?"""
 
-from minidock.probes.packets import arp, icmp
+from minidock.probes.packets import arp, icmp, noting
 
 
 def check(lab):
@@ -38,15 +38,6 @@ def check(lab):
 
 
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
-
-
-def noting(notes, count, address):
-    """The address, told when the probe is sent; what had been counted by then is noted."""
-    def told():
-        notes.append(count())
-        return address
-
-    return told
 
 
 def received(place):
