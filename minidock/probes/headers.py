@@ -117,4 +117,4 @@ def _conversation(said: dict[str, Any]) -> str:
     if "icmp" in said:
         return f"{words} ICMP type {said['icmp'][0]} code {said['icmp'][1]}"
     return f"{words} {said.get('proto', 'ip').upper()} {said.get('flags') or ''}".rstrip() + (
-        f" VNI {said['vni']}" if "vni" in said else "")
+        f" VNI {said['vni']}" if "vni" in said else f" MSS {said['mss']}" if said.get("mss") else "")

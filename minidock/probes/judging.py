@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from ipaddress import ip_address
 
 from minidock.model.record import Record
 from minidock.probes.packets import told
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _SHOWN_FRAMES = 6
 _EXCERPT = 200  # letters of what a command printed
 _SYN_ACK = {"S", "A"}
+_ARP, _IPV6 = b"\x08\x06", b"\x86\xdd"  # as the type of a frame, behind a VLAN tag or not: to dissect it takes long
 
 
 class Finding(Record):
@@ -51,6 +53,8 @@ def _belonging(trial: Trial, flight: Flight, wanted: Expectation) -> list[Heard]
         return [heard for heard in _errors(trial, flight, wanted.at) if heard.fields.get("icmp_error")]
     if wanted.what == "question":
         return [heard for heard in trial.ears[wanted.at.label].heard() if _asks(flight, heard, str(told(wanted.who)))]
+    if wanted.what == "syn":
+        return [heard for heard in trial.ears[wanted.at.label].heard() if _opens(flight, heard, str(told(wanted.who)))]
     if wanted.what == "reply":
         return [heard for heard in trial.ears[wanted.at.label].heard() if _answers(flight, heard)]
     return [heard for heard in carriers(trial, flight, wanted.at) if not _answers(flight, heard)]
@@ -80,16 +84,25 @@ def _answers(flight: Flight, heard: Heard) -> bool:
     if packet.kind == "icmp":
         return nonce in data and heard.fields.get("icmp") in ((0, 0), (129, 0))
     if packet.kind == "arp":
-        return heard.fields.get("op") == 2 and heard.fields.get("src") == packet.dst
-    return packet.kind == "nd" and heard.fields.get("icmp") == (136, 0) and _target(data) == packet.dst
+        return _ARP in data[12:18] and heard.fields.get("op") == 2 and heard.fields.get("src") == packet.dst
+    return (packet.kind == "nd" and _IPV6 in data[12:18] and heard.fields.get("icmp") == (136, 0)
+            and _target(data) == packet.dst)
 
 
 def _asks(flight: Flight, heard: Heard, who: str) -> bool:
     """Is the frame a question for this address's MAC, since the probe was sent? It carries no nonce."""
-    said, data = heard.fields, heard.frame.data
-    return heard.frame.nanoseconds >= flight.began_ns and (
-        (said.get("op") == 1 and said.get("dst") == who)
-        or (said.get("icmp") == (135, 0) and _target(data) == who))
+    data = heard.frame.data
+    if heard.frame.nanoseconds < flight.began_ns:
+        return False
+    if _ARP in data[12:18]:
+        return heard.fields.get("op") == 1 and heard.fields.get("dst") == who
+    return _IPV6 in data[12:18] and heard.fields.get("icmp") == (135, 0) and _target(data) == who
+
+
+def _opens(flight: Flight, heard: Heard, who: str) -> bool:
+    """Is the frame a SYN to this address, since the command began? It carries no nonce."""
+    return (heard.frame.nanoseconds >= flight.began_ns and ip_address(who).packed in heard.frame.data
+            and heard.fields.get("dst") == who and heard.fields.get("flags") in ("S", "SEC"))
 
 
 def _target(data: bytes) -> str:
@@ -197,7 +210,8 @@ def _finding(trial: Trial, flight: Flight, wanted: Expectation) -> Finding:
 
 
 def _missing(wanted: Expectation) -> Say:
-    key = {"probe": "unseen", "reply": "no-reply", "error": "no-error", "question": "no-question"}[wanted.what]
+    key = {"probe": "unseen", "reply": "no-reply", "error": "no-error", "question": "no-question",
+           "syn": "no-syn"}[wanted.what]
     icmp = wanted.headers.get("icmp")
     return say(key, at=wanted.at.label, ms=round(wanted.within * 1000), icmp="/".join(map(str, icmp)) if icmp else "",
                who=told(wanted.who))
@@ -238,8 +252,9 @@ def _compared(trial: Trial, flight: Flight, frames: list[Heard], wanted: Expecta
     if good is None:
         field, got, right = _differences(frames[-1], wanted)[0]
         if field == "that":
-            return Finding(False, say("not-that", at=wanted.at.label), tuple(frames))
-        key = {"reply": "reply-differs", "question": "question-differs"}.get(wanted.what, "differs")
+            key = "syn-not-that" if wanted.what == "syn" else "not-that"
+            return Finding(False, say(key, at=wanted.at.label), tuple(frames))
+        key = f"{wanted.what}-differs" if wanted.what in ("reply", "question", "syn") else "differs"
         return Finding(False, say(key, at=wanted.at.label, field=field, got=got, wanted=right,
                                   who=told(wanted.who)), tuple(frames))
     if wanted.same_as and not _twin(trial, flight, good, wanted.same_as):

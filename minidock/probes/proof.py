@@ -36,7 +36,7 @@ class Expectation(Record):
     """What one tap shall see of one probe, or shall not."""
 
     at: Device
-    what: str  # probe, reply, error, question
+    what: str  # probe, reply, error, question, syn
     headers: dict[str, Any]
     within: float = WITHIN_SECONDS
     count: int | None = None
@@ -119,6 +119,12 @@ class Proof:
                         that: Callable[[dict[str, Any]], object] | None = None, **fields: Any) -> Self:
         """The tap there sees a kernel ask for this address's MAC (ARP or neighbour solicitation) to send the probe."""
         self.wanted.append(Expectation(at, "question", fields, within, that=that, who=who))
+        return self
+
+    def expect_syn(self, at: Device, to: Any, within: float = WITHIN_SECONDS,
+                   that: Callable[[dict[str, Any]], object] | None = None, **fields: Any) -> Self:
+        """The tap there sees a kernel's own SYN to this address, since the command began: its options tell (mss)."""
+        self.wanted.append(Expectation(at, "syn", fields, within, that=that, who=to))
         return self
 
     def never(self, at: Device, within: float = 0.3, **fields: Any) -> Self:

@@ -143,6 +143,24 @@ def test_the_kernels_own_question_is_seen_and_its_absence_needs_a_control(cabled
     assert found["asked"].verdict == DISPROVEN and found["asked"].reasons[0].key == "question-seen"
 
 
+def test_the_commands_own_syn_tells_its_mss_and_another_is_not_taken_for_it(served: Host) -> None:
+    served.shell("ip -n blue address add 10.0.9.3/24 dev eth0; ip -n red link set eth0 mtu 1400")
+    lab, red, blue = bench()
+    line = "curl -s -m 1 http://10.0.9.2/{nonce}"
+    lab.positive("narrow").run(red, line).expect_syn(at=blue.eth0, to="10.0.9.2", that=lambda syn: syn["mss"] <= 1360)
+    lab.positive("exact").run(red, line).expect_syn(at=blue.eth0, to="10.0.9.2", mss=1360, ttl=64)
+    lab.positive("wide").run(red, line).expect_syn(at=blue.eth0, to="10.0.9.2", mss=1460)
+    lab.positive("wider").run(red, line).expect_syn(at=blue.eth0, to="10.0.9.2", that=lambda syn: syn["mss"] > 1360)
+    lab.positive("elsewhere").run(red, line).expect_syn(at=blue.eth0, to="10.0.9.3")
+    lab.then()
+    lab.positive("before").run(red, "true").expect_syn(at=blue.eth0, to="10.0.9.2")
+    seen = run(lab)
+    assert [seen[key].verdict for key in ("narrow", "exact")] == [PROVEN] * 2, seen
+    assert [seen[key].reasons[0].key for key in ("wide", "wider", "elsewhere", "before")] == [
+        "syn-differs", "syn-not-that", "no-syn", "no-syn"]
+    assert "MSS 1360" in seen["wide"].frames[0]
+
+
 def test_what_could_not_be_sent_was_not_seen(cabled: Host) -> None:
     """A refused sending proves a silence, but not that anything was seen beside it."""
     lab, red, blue = bench()

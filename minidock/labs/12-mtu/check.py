@@ -5,7 +5,7 @@ from random import randint
 from minidock.probes.packets import icmp, udp
 
 NARROW = 1400
-PING, UDP = NARROW - 28, NARROW - 28  # payload bytes: 20 of IPv4 and 8 of ICMP or UDP around them
+PING, UDP, MSS = NARROW - 28, NARROW - 28, NARROW - 40  # what fits: around it are 20 of IPv4, and 8, 8 or 20
 
 
 def check(lab):
@@ -42,9 +42,10 @@ def check(lab):
 
 
 def page(lab, key, place, address):
-    """A real browser of sorts gets the page whole, with packets that were never cut."""
-    line = f"curl -s -m 1 http://{address}/{{nonce}} | wc -c"
-    return lab.positive(key).run(place, line).expect(at=lab.place("site").eth0, df=True).prints("100000")
+    """A real browser of sorts gets the page whole, with packets that were never cut: its SYN promises what fits."""
+    line, site = f"curl -s -m 1 http://{address}/{{nonce}} | wc -c", lab.place("site")
+    return (lab.positive(key).run(place, line).expect(at=site.eth0, df=True).prints("100000")
+            .expect_syn(at=site.eth0, to=address, that=lambda syn: 0 < (syn["mss"] or 0) <= MSS))
 
 
 def rules(place):
