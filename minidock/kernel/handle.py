@@ -30,6 +30,7 @@ class Link(Record):
     kind: str
     hairpin: bool = False  # of a bridge port
     isolated: bool = False
+    carrier: bool = False
 
     @property
     def ours(self) -> bool:
@@ -47,7 +48,8 @@ def link_of(body: bytes) -> Link:
     kind = nature.get(1, b"").rstrip(b"\0").decode()
     port = attributes(nature.get(5, b""))  # IFLA_INFO_SLAVE_DATA: IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED
     return Link(index, text[3], bool(flags & rtnl.UP), number[27], number[10], text[20],
-                found.get(1, b"").hex(":"), number[4], kind, port.get(4) == b"\1", port.get(33) == b"\1")
+                found.get(1, b"").hex(":"), number[4], kind, port.get(4) == b"\1", port.get(33) == b"\1",
+                bool(flags & rtnl.LOWER_UP))
 
 
 def _opened(protocol: int) -> NetlinkSocket:

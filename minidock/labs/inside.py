@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,24 +23,11 @@ from minidock.playground.ground import PROGRAMS
 
 TOOLS = "/run/lab"
 _SCRIPT_SECONDS = 60
-_PICTURE = r"""
-transient='s/^[0-9]+: //; s/link-netns(id)? [^ ]+//; s/@if[0-9]+/@/; s/NO-CARRIER,//; s/ state [A-Z]+//'
-kinds='veth|bridge forward.* ageing_time [0-9]+|hairpin (on|off)|isolated (on|off)|macvlan.*|vxlan[^\\]*|alias.*'
-for where in '' $(ls /run/netns); do
-    on=${where:+-n $where}
-    echo "== ${where:-host}"
-    ip $on -o link | sed -E "$transient"
-    ip $on -d -o link | grep -oE "$kinds"
-    ip $on -o addr | grep -v ' fe80' | sed -E 's/^[0-9]+: //' | sort
-    for version in 4 6; do ip $on -$version route show table all | grep -vE 'fe80|ff00::' | sort; done
-    ip $on rule
-    ip $on neigh show nud permanent | sort
-    bridge $on fdb show 2>/dev/null | grep permanent | sort
-done
-nft -s list ruleset 2>/dev/null | sed -E 's/counter packets [0-9]+ bytes [0-9]+/counter/'
-cat /proc/sys/net/ipv4/ip_forward
-cat /proc/[0-9]*/comm | sort | uniq -c | grep -vE ' (cat|sort|uniq|grep|bash|python3?|minidock)$'
-"""  # what the kernel does by itself a moment later (carrier, link-local addresses) is left out
+_LISTED = b"link show\naddress show\nroute show table all\nrule show\nneighbor show nud permanent\n"
+_TRANSIENT = r"link-netns(?:id)? \S+ ?|NO-CARRIER,| state [A-Z]+|(?<=@)if[0-9]+"
+_KINDS = (r"veth|bridge forward.* ageing_time [0-9]+|hairpin (?:on|off)|isolated (?:on|off)|macvlan.*|vxlan[^\\]*"
+          r"|alias.*")
+_PASSING = "bash|python3?|minidock"  # processes
 
 
 class Ran(Record):
@@ -113,5 +102,47 @@ def judged(folder: Folder, values: dict[str, Any], stage: int, prediction: str) 
 
 
 def picture() -> str:
-    """All that the kernel holds here, without what it counts or times."""
-    return subprocess.run(["bash", "-c", _PICTURE], capture_output=True, text=True, timeout=120, check=False).stdout
+    """All that the kernel holds here, without what it counts or times, and what it does by itself a moment later
+    (carrier, link-local addresses)."""
+    lines = []
+    for where in ("", *sorted(os.listdir("/run/netns"))):
+        on = ["-n", where] if where else []
+        lines += [f"== {where or 'host'}", *_listed(on)]
+        lines += sorted(line for line in _told(["bridge", *on, "fdb", "show"]) if "permanent" in line)
+    rules = "\n".join(_told(["nft", "-s", "list", "ruleset"]))
+    lines.append(re.sub(r"counter packets \d+ bytes \d+", "counter", rules))
+    return "\n".join([*lines, _reads(Path("/proc/sys/net/ipv4/ip_forward")), *_processes()])
+
+
+def _listed(on: list[str]) -> list[str]:
+    """Links in their order, then addresses, routes, rules and permanent neighbours, by one start of `ip`."""
+    links, others = [], []
+    for line in _told(["ip", *on, "-d", "-o", "-batch", "-"], _LISTED):
+        line, plain = re.sub(r"^\d+: ", "", line), line
+        if re.match(r"\d+: \S+: <", plain):
+            links += [re.sub(_TRANSIENT, "", line.partition(" promiscuity ")[0]), *re.findall(_KINDS, line)]
+        elif not re.search(r"fe80|ff00::", line):
+            others.append(line)
+    return links + sorted(others)
+
+
+def _told(argv: list[str], said: bytes = b"") -> list[str]:
+    """The lines that a program prints; none where it is not installed."""
+    try:
+        done = subprocess.run(argv, input=said, capture_output=True, timeout=120, check=False)
+    except FileNotFoundError:
+        return []
+    return done.stdout.decode(errors="replace").splitlines()
+
+
+def _processes() -> list[str]:
+    """The names of those that stay, and how many have each."""
+    names = Counter(_reads(path) for path in Path("/proc").glob("[0-9]*/comm"))
+    return sorted(f"{count} {name}" for name, count in names.items() if name and not re.fullmatch(_PASSING, name))
+
+
+def _reads(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:  # it has just ended
+        return ""

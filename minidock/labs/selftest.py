@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,31 +40,31 @@ class Selftest:
         self.slowest_check = self.slowest_start = 0.0
 
     def run(self) -> Iterator[Fact]:
-        """Try everything, one fact after the other."""
-        yield from self._whole()
+        """Try everything, one fact after the other. What has only been looked at and checked is used again."""
+        wrongs = self.folder.wrongs()
+        yield _tried("folder is complete", self._missing)
         with self._ground() as desk:
+            picture = _picture(desk)
+            yield _tried("start state fails", lambda: self._start_fails(desk))
+            for wrong in wrongs[:1]:
+                yield self._refused(desk, wrong)
+        with self._ground() as desk:
+            yield _tried("reset is identical", lambda: _difference(picture, _picture(desk)))
             yield self._solved(desk)
             for mutation in self.folder.mutations()[:1]:
                 yield self._mutated(desk, mutation)
+        yield from self._apart(wrongs[1:])
+        yield self._timely()
+
+    def _apart(self, wrongs: Sequence[Wrong]) -> Iterator[Fact]:
+        """The other mutations and wrong solutions, each in a playground of its own."""
         for mutation in self.folder.mutations()[1:]:
             with self._ground() as desk:
                 self._solve(desk)
                 yield self._mutated(desk, mutation)
-        for wrong in self.folder.wrongs():
+        for wrong in wrongs:
             with self._ground() as desk:
                 yield self._refused(desk, wrong)
-        yield self._timely()
-
-    def _whole(self) -> Iterator[Fact]:
-        """What can be said of the folder, and of the start state in two playgrounds."""
-        yield _tried("folder is complete", self._missing)
-        pictures = []
-        for _ in range(2):
-            with self._ground() as desk:
-                pictures.append(inside.within(desk.playground, inside.picture))
-                if len(pictures) == 1:
-                    yield _tried("start state fails", functools.partial(self._start_fails, desk))
-        yield _tried("reset is identical", lambda: _difference(*pictures))
 
     def _missing(self) -> str:
         folder = self.folder
@@ -178,6 +177,11 @@ def _slack() -> float:
     with open("/proc/cpuinfo") as processors:
         text = processors.read()
     return _EMULATED_SLACK if "User Mode Linux" in text or "QEMU" in text else 1.0
+
+
+def _picture(desk: Desk) -> str:
+    seen: str = inside.within(desk.playground, inside.picture)
+    return seen
 
 
 def _tried(what: str, look: Callable[[], str]) -> Fact:

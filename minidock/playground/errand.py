@@ -9,6 +9,7 @@ Without exec: what is imported already need not be imported again.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -50,6 +51,7 @@ def _go(pidfd: int, pid: int, name: str, task: Callable[[], Any], tell: int) -> 
             os.environ.clear()
             os.environ.update(environment)
             os.chdir("/")
+            gc.freeze()  # what we were born with is not looked through, which would copy all of it
             _say(tell, ("result", task()))
         else:
             os.waitpid(inner, 0)

@@ -8,11 +8,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import subprocess
 
 from minidock.kernel import netns
+from minidock.kernel.handle import Kernel, Link
+from minidock.kernel.netlink import Refusal
+from minidock.kernel.reading import far_reaching
 from minidock.probes.words import Unproven, say
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
@@ -111,32 +116,48 @@ class Device:
         return facts
 
     @property
+    def link(self) -> Link:
+        """What the kernel says of it, asked without a program; raises Unproven if it is not there."""
+        link: Link = self._read(lambda kernel, link: link)
+        return link
+
+    def _read(self, look: Callable[[Kernel, Link], Any]) -> Any:
+        with contextlib.closing(Kernel()) as kernel:
+            try:
+                return look(kernel, kernel.link(self.place.where, self.name))
+            except Refusal as refusal:
+                if refusal.errno != errno.ENODEV:
+                    raise
+                raise Unproven(say("no-device", device=self.label)) from refusal
+
+    @property
     def exists(self) -> bool:
         """Is it there?"""
         try:
-            return bool(self.facts)
+            return bool(self.link)
         except Unproven:
             return False
 
     @property
     def mac(self) -> str:
         """Its hardware address."""
-        return str(self.facts["address"])
+        return self.link.mac
 
     @property
     def up(self) -> bool:
         """Set up by its administrator, and connected."""
-        return self.exists and {"UP", "LOWER_UP"} <= set(self.facts["flags"])
+        return self.exists and self.link.up and self.link.carrier
 
     @property
     def mtu(self) -> int:
         """The largest packet in bytes."""
-        return int(self.facts["mtu"])
+        return self.link.mtu_bytes
 
     @property
     def addresses(self) -> list[str]:
         """With their prefix lengths, without link-local ones: 10.0.7.1/24."""
-        return [f"{info['local']}/{info['prefixlen']}" for info in self.facts["addr_info"] if info["scope"] != "link"]
+        found: list[Any] = self._read(lambda kernel, link: far_reaching(kernel, self.place.where, link.index))
+        return [str(one) for one in found]
 
     @property
     def ip(self) -> str:
@@ -149,7 +170,9 @@ class Device:
     @property
     def master(self) -> str:
         """The bridge it is a port of, or ""."""
-        return str(self.facts.get("master", ""))
+        names: list[str] = self._read(lambda kernel, link: [
+            other.name for other in kernel.links(self.place.where) if other.index == link.master])
+        return (names or [""])[0]
 
 
 def container(name: str) -> Place:

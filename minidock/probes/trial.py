@@ -68,9 +68,9 @@ class Ear:
         self.missing: Say | None = None
         self._heard: list[Heard] = []
         try:
-            where, facts = device.place.where, device.facts
+            where, link = device.place.where, device.link
             self.tap = Tap(where, device.name)
-            if "UP" not in facts["flags"]:
+            if not link.up:
                 self.missing = say("device-down", device=device.label)
         except Unproven as unproven:
             self.missing = unproven.say
