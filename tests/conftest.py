@@ -18,7 +18,7 @@ from hypothesis import settings
 from minidock.app.context import in_user_namespace
 from minidock.kernel import netns, syscalls
 from tests import lanes
-from tests.ground import Host
+from tests.ground import Host, until
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes says something of the machine only
 settings.load_profile("untimed")
@@ -63,7 +63,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _unpacked(part: str) -> bool:
-    return (Path(sys.prefix) / part / "complete").exists()
+    return (Path(sys.prefix) / part / "complete").exists() or part in _coming()
+
+
+def _coming() -> list[str]:
+    """What scripts/test is still making, beside the tests."""
+    try:
+        return Path(os.environ.get("MINIDOCK_TEST_COMING", "/none")).read_text().split()
+    except OSError:
+        return []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test stands on may still be coming; if it does not come, the test says so."""
+    parts = {part for mark in item.iter_markers("unpacked") for part in mark.args}
+    until(lambda: parts & {*_coming()}, lambda awaited: not awaited, 300)
 
 
 @pytest.fixture
