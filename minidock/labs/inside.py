@@ -27,6 +27,7 @@ _LISTED = b"link show\naddress show\nroute show table all\nrule show\nneighbor s
 _TRANSIENT = r"link-netns(?:id)? \S+ ?|NO-CARRIER,| state [A-Z]+|(?<=@)if[0-9]+"
 _KINDS = (r"veth|bridge forward.* ageing_time [0-9]+|hairpin (?:on|off)|isolated (?:on|off)|macvlan.*|vxlan[^\\]*"
           r"|alias.*")
+_GROUPS = ("33:33:", "01:00:5e:")  # multicast, joined for each address when it has settled
 _PASSING = "bash|python3?|minidock"  # processes
 
 
@@ -108,7 +109,8 @@ def picture() -> str:
     for where in ("", *sorted(os.listdir("/run/netns"))):
         on = ["-n", where] if where else []
         lines += [f"== {where or 'host'}", *_listed(on)]
-        lines += sorted(line for line in _told(["bridge", *on, "fdb", "show"]) if "permanent" in line)
+        lines += sorted(line for line in _told(["bridge", *on, "fdb", "show"])
+                        if "permanent" in line and not line.startswith(_GROUPS))
     rules = "\n".join(_told(["nft", "-s", "list", "ruleset"]))
     lines.append(re.sub(r"counter packets \d+ bytes \d+", "counter", rules))
     return "\n".join([*lines, _reads(Path("/proc/sys/net/ipv4/ip_forward")), *_processes()])
@@ -122,7 +124,7 @@ def _listed(on: list[str]) -> list[str]:
         if re.match(r"\d+: \S+: <", plain):
             links += [re.sub(_TRANSIENT, "", line.partition(" promiscuity ")[0]), *re.findall(_KINDS, line)]
         elif not re.search(r"fe80|ff00::", line):
-            others.append(line)
+            others.append(re.sub(r" linkdown| tentative", "", line))
     return links + sorted(others)
 
 
