@@ -66,13 +66,14 @@ def _addresses(kernel: Kernel, index: int, version: int) -> list[Interface]:
     return [one for found, one in _all_addresses(kernel, version) if found == index]
 
 
-def far_reaching(kernel: Kernel, where: str, index: int) -> list[Interface]:
-    """The addresses of a device in a namespace, link-local ones left out."""
-    return [one for version in BOTH for found, one in _all_addresses(kernel, version, where)
-            if found == index and not one.ip.is_link_local]
+def routable_addresses(kernel: Kernel, where: str, index: int) -> list[Interface]:
+    """The addresses of a device in a namespace; those of scope link are left out (man 8 ip-address)."""
+    return [one for version in BOTH for found, one in _all_addresses(kernel, version, where, _LINK_SCOPE)
+            if found == index]
 
 
-def _all_addresses(kernel: Kernel, version: int, where: str = "") -> list[tuple[int, Interface]]:
+def _all_addresses(kernel: Kernel, version: int, where: str = "", but_scope: int = -1) -> list[tuple[int, Interface]]:
     answers = kernel.route(where).ask(rtnl.GETADDR, DUMP, rtnl.all_addresses(version))
     kind, field = (IPv4Interface, 2) if version == 4 else (IPv6Interface, 1)  # IFA_LOCAL; IPv6 has IFA_ADDRESS only
-    return [(int.from_bytes(body[4:8], "little"), kind((attributes(body, 8)[field], body[1]))) for _, body in answers]
+    return [(int.from_bytes(body[4:8], "little"), kind((attributes(body, 8)[field], body[1])))
+            for _, body in answers if body[3] != but_scope]

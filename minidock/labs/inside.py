@@ -117,9 +117,12 @@ def picture() -> str:
 
 
 def _listed(on: list[str]) -> list[str]:
-    """Links in their order, then addresses, routes, rules and permanent neighbours, by one start of `ip`."""
+    """Links in their order, then addresses, routes, rules and permanent neighbours, by one start of `ip`.
+
+    It goes on after what this kernel cannot list.
+    """
     links, others = [], []
-    for line in _told(["ip", *on, "-d", "-o", "-batch", "-"], _LISTED):
+    for line in _told(["ip", *on, "-d", "-o", "-force", "-batch", "-"], _LISTED):
         line, plain = re.sub(r"^\d+: ", "", line), line
         if re.match(r"\d+: \S+: <", plain):
             links += [re.sub(_TRANSIENT, "", line.partition(" promiscuity ")[0]), *re.findall(_KINDS, line)]

@@ -17,7 +17,7 @@ import subprocess
 from minidock.kernel import netns
 from minidock.kernel.handle import Kernel, Link
 from minidock.kernel.netlink import Refusal
-from minidock.kernel.reading import far_reaching
+from minidock.kernel.reading import routable_addresses
 from minidock.probes.words import Unproven, say
 
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
@@ -146,7 +146,11 @@ class Device:
     @property
     def up(self) -> bool:
         """Set up by its administrator, and connected."""
-        return self.exists and self.link.up and self.link.carrier
+        try:
+            link = self.link
+        except Unproven:
+            return False
+        return link.up and link.carrier
 
     @property
     def mtu(self) -> int:
@@ -155,8 +159,8 @@ class Device:
 
     @property
     def addresses(self) -> list[str]:
-        """With their prefix lengths, without link-local ones: 10.0.7.1/24."""
-        found: list[Any] = self._read(lambda kernel, link: far_reaching(kernel, self.place.where, link.index))
+        """With their prefix lengths, without those of scope link: 10.0.7.1/24."""
+        found: list[Any] = self._read(lambda kernel, link: routable_addresses(kernel, self.place.where, link.index))
         return [str(one) for one in found]
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from minidock.sandbox.liveness import alive
 from tests.ground import Host
 
 _PR_SET_CHILD_SUBREAPER = 36
+_PF_EXITING = 0x4  # include/linux/sched.h
 
 
 @contextlib.contextmanager
@@ -92,6 +94,21 @@ def settled_picture(host: Host) -> dict[str, object]:
     return last
 
 
+def doomed(host: Host) -> list[str]:
+    """What has been killed and has not ended yet: its SIGKILL is pending, or it is on its way out (PF_EXITING)."""
+    found = rows(host.directory / "run/run.db", "SELECT container, pid, monitor FROM running")
+    return [f"dying process of {row[0][:12]}" for row in found if any(map(_doomed, row[1:]))]
+
+
+def _doomed(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        said = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        flags = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
+        pending = int(said["SigPnd"], 16) | int(said["ShdPnd"], 16)
+        return bool(flags & _PF_EXITING or pending >> (signal.SIGKILL - 1) & 1)
+    return False
+
+
 def disagreements(host: Host) -> list[str]:
     """Every row, name, file and process that contradicts another; nothing may be half done."""
     ready, unready = _networks(host)
@@ -104,6 +121,7 @@ def disagreements(host: Host) -> list[str]:
     found += [f"run of {row[0][:12]} is {row[1]}, known {row[0][:12] in known}" for row in running
               if row[1] != "running" or row[0][:12] not in known]
     found += [f"dead process of {row[0][:12]}" for row in running if not (alive(*row[2:4]) and alive(*row[4:6]))]
+    found += doomed(host)
     found += _wrong_scopes(host, ready, short)
     found += [f"endpoint of {row[0][:12]} is {row[1]}" for row in
               rows(host.directory / "run/run.db", "SELECT container, state FROM endpoints")

@@ -21,7 +21,7 @@ import pytest
 
 from minidock.model.record import Record
 from tests.ground import Host, until
-from tests.kernel.aftermath import bury, childless, disagreements, mend, orphanage, rows
+from tests.kernel.aftermath import bury, childless, disagreements, doomed, mend, orphanage, rows
 from tests.kernel.killing import EFFECTS, LONG, PAGES, SEED, Call, calls, killed_before, points, strace
 
 WEB = ("run", "-d", "--name", "web", "--net", "br0", "-p", "8080:80", "-p", "5353:53/udp", "sleep", "60")
@@ -79,6 +79,7 @@ def wipe(host: Host) -> None:
 
 def agreed(host: Host, wanted: list[dict[str, object]], where: str) -> dict[str, object]:
     """Mend, then compare: the picture is one of the wanted, all rows agree, nothing is left to mend."""
+    until(lambda: doomed(host), lambda found: not found)
     mend()
     seen = until(lambda: (bury(), host.picture())[1], lambda look: look in wanted)
     assert seen in wanted, f"{where}: {[_difference(seen, other) for other in wanted]}"

@@ -12,7 +12,7 @@ import pytest
 from tests.ground import Host, until
 from tests.kernel.aftermath import disagreements, mend, tidied
 from tests.kernel.cutter import do
-from tests.kernel.killing import EFFECTS, PAGES, Call, calls, killed_before, points
+from tests.kernel.killing import EFFECTS, LONG, PAGES, Call, calls, killed_before, points
 from tests.kernel.live_jobs import JOBS, Job, remove
 from tests.kernel.live_stage import come_to, live_picture, pinned, settled_live_picture, unlike
 
@@ -60,7 +60,7 @@ def test_killed_at_some_points(ready: Host, capsys: pytest.CaptureFixture[str]) 
     number = sum(kill_everywhere(ready, name, most) for name, most in SHORT.items())
     with capsys.disabled():
         print(f" killed at {number} points;", end="")
-    assert number == sum(SHORT.values())
+    assert number > sum(SHORT.values()) if LONG else number == sum(SHORT.values())
 
 
 @pytest.mark.long

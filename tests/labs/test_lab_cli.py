@@ -44,8 +44,8 @@ class Learner:
 
     def leave(self) -> None:
         """Remove the playgrounds."""
-        for number in ("01", "02", "03"):
-            subprocess.run([sys.executable, "-m", "minidock", "playground", "rm", f"lab-{number}-{self.name}"],
+        for desk in (self.home / "minidock/labs").glob("lab-*"):
+            subprocess.run([sys.executable, "-m", "minidock", "playground", "rm", desk.name],
                            capture_output=True, env=self.environment, check=False)
 
 
