@@ -52,7 +52,14 @@ def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bo
         raise click.BadParameter(f"{value}: true or false", ctx, param) from error
 
 
-@net.command()
+class _Switches(click.Command):
+    """Its --ipv4 and --ipv6 have a value by = only, as in Docker: the word after them is not theirs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [f"{word}=true" if word in ("--ipv4", "--ipv6") else word for word in args])
+
+
+@net.command(cls=_Switches)
 @click.argument("name", metavar="NETWORK")
 @click.option("-d", "--driver", default="bridge", show_default=True, help="The network's driver.")
 @click.option("--subnet", "subnets", multiple=True, metavar="CIDR", help="Its addresses, as 172.28.0.0/16.")
@@ -60,10 +67,9 @@ def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bo
 @click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
 @click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
 @click.option("--internal", is_flag=True, help="No way out and no way in.")
-@click.option("--ipv4", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
+@click.option("--ipv4", callback=_switch, metavar="[=BOOL]",
               help="Has it IPv4 (default true)?  --ipv4=false for IPv6 only.")
-@click.option("--ipv6", callback=_switch, is_flag=False, flag_value="true", default=None, metavar="BOOL",
-              help="Has it IPv6 (default false)?")
+@click.option("--ipv6", callback=_switch, metavar="[=BOOL]", help="Has it IPv6 (default false)?")
 @click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
 @click.option("--ipam-driver", "ipam", type=click.Choice(["default", "dhcp"]), default="default",
               help="dhcp: addresses are lent by a DHCP server on macvlan's parent.")

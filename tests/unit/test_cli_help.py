@@ -95,3 +95,10 @@ def test_help_needs_no_privileges_and_no_state() -> None:
         done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False,
                               env={"PATH": "/usr/bin", "MINIDOCK_ROOT": "/proc/no", "MINIDOCK_RUN": "/proc/no"})
         assert done.returncode == 0 and done.stdout.startswith("Usage: minidock") and not done.stderr, words
+
+
+@pytest.mark.parametrize(("words", "given"), [((), None), (("--ipv6",), True), (("--ipv6=0",), False)])
+def test_a_switch_does_not_take_the_word_after_it(words: tuple[str, ...], given: bool | None) -> None:
+    """`net create --ipv6 br0` makes br0."""
+    taken = ALL["net", "create"].make_context("create", [*words, "br0"]).params
+    assert (taken["name"], taken["ipv6"]) == ("br0", given)
