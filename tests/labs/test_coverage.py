@@ -1,0 +1,48 @@
+"""Every option of a network and of an attachment is used in a lab, or it is said why no lab can teach it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.labs.coverage import labs_of, lines
+
+UNTAUGHT = {
+    "com.docker.network.bridge.enable_icc": "a lab to come",
+    "com.docker.network.bridge.enable_ip_masquerade": "a lab to come",
+    "com.docker.network.bridge.host_binding_ipv4": "a lab to come",
+    "com.docker.network.bridge.inhibit_ipv4": "a lab to come",
+    "com.docker.network.bridge.ipv6_relay": "a lab to come",
+    "com.docker.network.bridge.trusted_host_interfaces": "a lab to come",
+    "com.docker.network.container_iface_prefix": "a lab to come",
+    "com.docker.network.enable_ipv4": "a lab to come",
+    "com.docker.network.enable_ipv6": "a lab to come",
+    "com.docker.network.endpoint.ifname": "a lab to come",
+    "com.docker.network.endpoint.sysctls": "a lab to come",
+    "com.docker.network.host_ipv4": "a lab to come",
+    "com.docker.network.host_ipv6": "a lab to come",
+    "host_access": "a lab to come",
+    "ipvlan_flag": "a lab to come",
+    "net create --aux-address": "a lab to come",
+    "net create --ipv4": "a lab to come",
+    "net create --attachable": "it changes nothing: it is kept and shown, as in Docker",
+    "net create --ipam-driver": "a lab to come",
+    "net create --scope": "it has one value",
+    "net create --label": "no packet is different for it",
+    "attachment --gw-priority": "a lab to come",
+    "attachment --link": "a lab to come",
+    "attachment --link-local-ip": "a lab to come",
+    "attachment --mac-address": "a lab to come",
+}
+SAID = lines()
+LABS = labs_of(SAID)
+
+
+def test_every_option_is_taught() -> None:
+    assert {name for name, labs in LABS.items() if not labs} == set(UNTAUGHT)
+
+
+@pytest.mark.parametrize("name", [name for name, labs in LABS.items() if labs])
+def test_an_option_that_is_taken_out_of_its_labs_is_missed(name: str) -> None:
+    word = name.rpartition(" ")[2].lstrip("-")
+    others = [(lab, line.replace(word, "")) for lab, line in SAID]
+    assert labs_of(others)[name] == []
