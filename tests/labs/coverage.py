@@ -1,4 +1,4 @@
-"""Which lab teaches which option of a network or of an attachment: read from the lines that the labs' scripts run.
+"""Which lab teaches which option of a network or of an attachment: read from the labs' scripts and tasks.
 
     driver options                      the drivers' own tables of `-o KEY=VALUE`
     flags of a network                  `minidock net create --FLAG`
@@ -58,8 +58,8 @@ def _attached(flag: str) -> re.Pattern[str]:
 
 
 def commands(lab: Folder) -> Iterator[str]:
-    """What its scripts run, comments left out: start, solutions, mutations, wrong solutions."""
-    for path in sorted(lab.path.rglob("*.sh")):
+    """What its scripts run, without comments: start, solutions, mutations, wrong ones; and its task."""
+    for path in (lab.path / "task.en.md", *sorted(lab.path.rglob("*.sh"))):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         yield from (line for line in text.splitlines() if not line.lstrip().startswith("#"))
 

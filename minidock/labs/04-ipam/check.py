@@ -11,9 +11,9 @@ def check(lab):
     book = functools.cache(lambda: ledger(known()))
     kept = lab.state("same-size", lambda: subnet(known()) == lab.vars.NET or subnet(known()))
     evicted = lab.state("evicted", lambda: not squats(lab, squatter) or f"{lab.vars.SQUATTER}: {lab.vars.ONE}")
+    gateway = (lab.positive("gateway").send(one.eth0, arp(lab.vars.GATEWAY))
+               .expect_reply(at=one.eth0, responders=1, arp_mac=lambda: wire.mac))
     owners = [owner(lab, f"{prefix}.{number}", number, wire, book) for number in range(2, 7)]
-    (lab.positive("gateway").send(one.eth0, arp(lab.vars.GATEWAY))
-     .expect_reply(at=one.eth0, responders=1, arp_mac=lambda: wire.mac))
     for key, number in (("network-silent", 0), ("broadcast-silent", 7)):
         lab.negative(key, control="owner-2").send(wire, arp(f"{prefix}.{number}")).never_reply(at=wire)
     reserved = (lab.positive("reserved").run(host, f"minidock inspect printer --format '{FIXED}'", within=2.0)
@@ -29,6 +29,7 @@ def check(lab):
     evicted.because("victim-moved", lambda: book().get(lab.vars.ONE, ("nobody",))[0] != "one")
     evicted.because("only-down", lambda: not (squatter.eth0.up and host.device(f"port{lab.vars.P}").up))
     evicted.because("still-there")
+    gateway.because("no-gateway", lambda: wire.exists and not wire.addresses)
     reserved.because("not-reserved")
     reused.because("not-released", lambda: book().get(lab.vars.OLD, ("",))[0] == "old")
     for proof in owners:

@@ -1,4 +1,7 @@
 # fails: evicted
 # mistake: victim-moved
-minidock net disconnect tiny one
-minidock net connect --ip "$PREFIX.6" tiny one
+minidock rm -f one old
+minidock net rm tiny
+minidock net create tiny --subnet "$NET" --aux-address "$SQUATTER=$ONE" -o com.docker.network.bridge.name=tiny0
+minidock run -d --name one --net tiny sleep infinity
+ip link set "port$P" master tiny0
