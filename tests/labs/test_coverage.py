@@ -8,7 +8,6 @@ from tests.labs.coverage import labs_of, lines
 
 UNTAUGHT = {
     "com.docker.network.bridge.enable_icc": "a lab to come",
-    "com.docker.network.bridge.enable_ip_masquerade": "a lab to come",
     "com.docker.network.bridge.host_binding_ipv4": "a lab to come",
     "com.docker.network.bridge.ipv6_relay": "a lab to come",
     "com.docker.network.bridge.trusted_host_interfaces": "a lab to come",
@@ -17,7 +16,6 @@ UNTAUGHT = {
     "com.docker.network.enable_ipv6": "a lab to come",
     "com.docker.network.endpoint.ifname": "a lab to come",
     "com.docker.network.endpoint.sysctls": "a lab to come",
-    "com.docker.network.host_ipv4": "a lab to come",
     "com.docker.network.host_ipv6": "a lab to come",
     "host_access": "a lab to come",
     "ipvlan_flag": "a lab to come",

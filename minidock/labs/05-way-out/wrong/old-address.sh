@@ -1,5 +1,4 @@
 # fails: out
 # mistake: old-address
 ip -n app route add default via "$GATEWAY"
-sysctl -qw net.ipv4.ip_forward=1
-iptables -t nat -A POSTROUTING -s "$NET" ! -o lab0 -j SNAT --to-source "$OLD"
+minidock net create --subnet "$NET" -o com.docker.network.bridge.name=lab0 -o com.docker.network.host_ipv4="$OLD" out
