@@ -8,9 +8,6 @@ from tests.labs.coverage import labs_of, lines
 
 UNTAUGHT = {
     "com.docker.network.bridge.enable_icc": "a lab to come",
-    "com.docker.network.bridge.host_binding_ipv4": "a lab to come",
-    "com.docker.network.bridge.ipv6_relay": "a lab to come",
-    "com.docker.network.bridge.trusted_host_interfaces": "a lab to come",
     "com.docker.network.container_iface_prefix": "a lab to come",
     "com.docker.network.enable_ipv4": "a lab to come",
     "com.docker.network.enable_ipv6": "a lab to come",

@@ -22,12 +22,17 @@ def check(lab):
     private = lab.negative("private", control="reached").send(ext, tcp(address, 5432)).never(at=db.eth0)
     direct = (lab.negative("private-direct", control="knocks").send(ext, tcp(lambda: db.eth0.ip, 5432))
               .never(at=db.eth0))
+    beside = (lab.negative("admin-direct", control="knocks").send(ext, tcp(lambda: web.eth0.ip, 8000))
+              .never(at=web.eth0))
+    (lab.negative("no-relay", control="page")
+     .run(ext, f"curl -gs --max-time 1 http://[2001:db8:100::2]:{port}/{{nonce}}").never(at=web.eth0))
     lab.then()
     lab.state("past-input", lambda: through_input(host, port) == passed[0])
     page = (lab.positive("page").run(ext, f"curl -s --max-time 1 http://{address}:{port}/{{nonce}}", within=1.5)
             .expect(at=web.eth0, src="198.51.100.1").prints("hello from web: you are 198.51.100.1:"))
 
     reached.because("proxy", lambda: page.saw(web.eth0, src=lab.vars.GATEWAY))
+    reached.because("bound-home", lambda: f"127.0.0.1:{port}" in host.ask("minidock port web"))
     reached.because("not-published", lambda: f"0.0.0.0:{port}" not in host.ask("minidock port web"))
     inside.because("db-down")
     local.because("admin-missing", lambda: f":{admin}" not in host.ask("minidock port web"))
@@ -35,6 +40,7 @@ def check(lab):
     private.because("input-rule", lambda: private.saw(db.eth0) and host.ask("iptables -S INPUT").count(" 5432 ") > 1)
     private.because("still-published", lambda: private.saw(db.eth0))
     direct.because("unprotected", lambda: direct.saw(db.eth0))
+    beside.because("trusted", lambda: beside.saw(web.eth0))
 
 
 def through_input(host, port):

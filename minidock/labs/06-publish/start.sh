@@ -1,4 +1,4 @@
-minidock net create shop --subnet "$NET"
+minidock net create shop --subnet "$NET" -o com.docker.network.bridge.ipv6_relay=false
 minidock run -d --name web --net shop \
     sh -c '/run/lab/hello -f 0.0.0.0 80 web & exec /run/lab/hello -f 0.0.0.0 8000 admin'
 minidock run -d --name db --net shop -p 5432:5432 /run/lab/hello 0.0.0.0 5432 db
