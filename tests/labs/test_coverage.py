@@ -8,7 +8,6 @@ from tests.labs.coverage import labs_of, lines
 
 UNTAUGHT = {
     "com.docker.network.bridge.enable_icc": "a lab to come",
-    "com.docker.network.container_iface_prefix": "a lab to come",
     "com.docker.network.enable_ipv4": "a lab to come",
     "com.docker.network.enable_ipv6": "a lab to come",
     "com.docker.network.endpoint.ifname": "a lab to come",
@@ -21,7 +20,6 @@ UNTAUGHT = {
     "net create --scope": "it has one value",
     "net create --label": "no packet is different for it",
     "attachment --gw-priority": "a lab to come",
-    "attachment --link": "a lab to come",
     "attachment --link-local-ip": "a lab to come",
     "attachment --mac-address": "a lab to come",
 }

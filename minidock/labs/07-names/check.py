@@ -13,7 +13,7 @@ def check(lab):
     web, db, host, values = lab.container("web"), lab.container("db"), lab.host, lab.vars
     files = host.ask("minidock exec web cat /etc/hosts /etc/resolv.conf") if web.exists else ""
     server, shop = resolver(files), f"10.{values.S}.1."
-    standing, here, there = legs(web), leg(web, shop), leg(db, shop)
+    standing, here, there = legs(web), *(place.device(f"{values.SHOP}0") for place in (web, db))
 
     def asks(proof, name):
         return proof.run(web, f"{ASK} {server} {name} {{nonce}}")
@@ -53,8 +53,3 @@ def legs(place):
     """{address: device} of its IPv4 addresses, the loopback's left out."""
     links = place.ask("ip -j -4 address") if place.exists else []
     return {info["local"]: link["ifname"] for link in links if link["ifname"] != "lo" for info in link["addr_info"]}
-
-
-def leg(place, start):
-    """Its device whose address starts so."""
-    return place.device(next((name for address, name in legs(place).items() if address.startswith(start)), "eth0"))
