@@ -7,7 +7,6 @@ import pytest
 from tests.labs.coverage import labs_of, lines
 
 UNTAUGHT = {
-    "com.docker.network.bridge.enable_icc": "a lab to come",
     "com.docker.network.enable_ipv4": "a lab to come",
     "com.docker.network.enable_ipv6": "a lab to come",
     "com.docker.network.endpoint.ifname": "a lab to come",
