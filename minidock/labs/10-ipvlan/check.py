@@ -4,7 +4,7 @@ from functools import cache
 
 from minidock.probes.packets import arp, icmp, udp
 
-ROUTER, PEER = "10.77.0.1", "10.77.0.11"
+ROUTER, HOST, PEER = "10.77.0.1", "10.77.0.2", "10.77.0.11"
 
 
 def check(lab):
@@ -38,6 +38,7 @@ def routed(lab, host, router, lan0):
               .never(at=router.eth0))
     lab.negative("quiet", control="siblings").send(cat.eth0, udp("255.255.255.255", 9)).never(at=dog.eth0)
     lab.negative("nobody", control="asked").send(router.eth0, arp(lab.vars.C, src=ROUTER)).never_reply(at=router.eth0)
+    sent.because("nat", lambda: sent.saw(router.eth0, src=HOST))
     for proof in (sent, silent):
         proof.because("mode-l2", lambda: link(cat)["info_kind"] == "ipvlan" and link(cat)["info_data"]["mode"] == "l2")
     if lab.stage == 2:
