@@ -1,5 +1,7 @@
 """The tag is seen on the trunk and nowhere else, and a packet from red to blue is seen there twice, with both."""
 
+from random import randint
+
 from minidock.probes.packets import arp, icmp
 
 
@@ -14,6 +16,9 @@ def check(lab):
     lab.positive("asked").send(bank.eth0, arp(lab.vars.SAFE)).expect(at=safe.eth0).expect_reply(at=bank.eth0)
     apart = (lab.negative("apart", control="asked").send(till.eth0, arp(lab.vars.SAFE)).never(at=safe.eth0)
              .never(at=bank.eth0))
+    nobody = f"10.{lab.vars.S}.2.{randint(100, 250)}"  # another one each time: neighbours are remembered
+    own_wire = (lab.negative("own-wire", control="routed").send(till, icmp(nobody)).expect(at=router.eth0, vlan=red)
+                .never_question(at=till.eth0, who=nobody))
     native = (lab.positive("native").send(host.lan0, arp("10.77.0.1")).expect(at=router.eth0, vlan=None)
               .expect_reply(at=host.lan0, vlan=None))
     leak = (lab.negative("native-only", control="native").send(host.lan0, arp(lab.vars.BANK)).never(at=bank.eth0)
@@ -29,6 +34,7 @@ def check(lab):
         proof.because("wrong-native", lambda: native_vlan(switch) == blue)
     for proof in (apart, routed):
         proof.because("bridged", lambda: apart.saw(safe.eth0) or apart.saw(bank.eth0))
+    own_wire.because("one-subnet", lambda: any("gateway" not in way for way in till.ask(f"ip -j route get {nobody}")))
     routed.because("not-running", lambda: not (till.exists and safe.exists))
 
 
