@@ -165,8 +165,9 @@ def _outcome(trial: Trial, flight: Flight) -> Outcome:
 def _findings(trial: Trial, flight: Flight) -> list[Finding]:
     proof = flight.proof
     if proof.question is not None:
-        right = flight.answer is True
-        return [Finding(right, say("state", got=flight.answer) if not right else say("state-ok"))]
+        answer = flight.answer
+        key = "state-ok" if answer is True else "state" if answer else "state-no"
+        return [Finding(answer is True, say(key, got=answer))]
     if flight.failure and all(wanted.never for wanted in proof.wanted) and proof.negative:
         return [Finding(True, say("refused", error=dict(flight.failure.facts).get("error", "")))]
     if flight.failure:

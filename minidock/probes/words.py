@@ -77,6 +77,7 @@ SENTENCES = {
     "exit": ("it ended with exit code {got}", "종료 코드 {got}(으)로 끝났습니다"),
     "late": ("it did not end within {ms} ms", "{ms} ms 안에 끝나지 않았습니다"),
     "state": ("the kernel says otherwise: {got}", "커널의 상태가 다릅니다: {got}"),
+    "state-no": ("the kernel says otherwise", "커널의 상태가 다릅니다"),
     "state-ok": ("so says the kernel", "커널도 그렇게 말합니다"),
     "never": ("{at} saw none of it; its control was seen", "{at}에서는 보이지 않았고, 대조 프로브는 보였습니다"),
     "arrived": ("{at} after {us} µs", "{at}에 {us} µs 만에 도착"),

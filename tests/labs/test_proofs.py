@@ -233,6 +233,17 @@ def test_the_first_mistake_that_fits_is_told(cabled: Host) -> None:
     assert verdict.mistake == "switched" and not verdict.passed
 
 
+def test_a_state_that_is_not_so_says_what_is(cabled: Host) -> None:
+    """A bare False says nothing."""
+    lab, red, blue = bench()
+    lab.positive("seen").send(red, icmp("10.0.9.2")).expect(at=blue.eth0)
+    lab.state("switch", lambda: False)
+    lab.state("address", lambda: "10.0.9.3")
+    _, *states = Trial(lab).run().outcomes
+    assert [reason.told("en") for outcome in states for reason in outcome.reasons] == \
+        ["the kernel says otherwise", "the kernel says otherwise: 10.0.9.3"]
+
+
 def test_rounds_follow_each_other_and_all_of_one_fly_at_once(cabled: Host) -> None:
     """Twenty negatives of 0.3 s in one round take one wait; a second round begins after it."""
     lab, red, blue = bench()
