@@ -1,0 +1,3 @@
+# fails: sent
+# mistake: untagged
+sed 's|^        return .* / Dot1Q(.*|        return frame|' "${0%/*}/../solution.sh" | bash -euo pipefail
