@@ -4,9 +4,9 @@
 note() { # the namespace, the host's end of the cable and the MAC address of a container: NAME ID
     local namespace=md-${2:0:12} link index
     link=$(ip -n "$namespace" -o link show eth0)
-    index=${link#*@if} index=${index%%:*}
-    port=$(ip -o link | sed -nE "s/^$index: ([^@:]+).*/\1/p")
-    mac=$(sed -E 's/.*ether ([^ ]+).*/\1/' <<<"$link")
+    index=${link#*@if} index=${index%%:*} mac=${link##*ether } mac=${mac%% *}
+    port=$(grep -lx "$index" /sys/class/net/*/ifindex)
+    port=${port%/ifindex} port=${port##*/}
     printf '%s\n' "NS_$1=$namespace PORT_$1=$port MAC_$1=$mac" >>/run/lab/facts
     . /run/lab/facts
 }
