@@ -192,8 +192,10 @@ def explain(lab_: str, student: str, lang: str | None) -> None:
     Examples:
       minidock lab explain
     """
+    from minidock.labs import telling
+
     desk, language = found(lab_, student, lang)
-    click.echo(desk.folder.text("explain", language, desk.values).strip("\n"))
+    click.echo(telling.explanation(desk, language))
 
 
 @lab.command()

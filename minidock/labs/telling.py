@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from minidock.labs import course
@@ -43,13 +45,44 @@ def width(text: str) -> int:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """The text in lines of at most 100 columns, all but the first indented."""
-    lines = [""]
-    for each in text.split():
-        if lines[-1] and width(lines[-1]) + 1 + width(each) > _COLUMNS - len(indent):
+    """The text in lines of at most 100 columns, all but the first indented; a `command` stays in one if it fits."""
+    lines, columns = [""], _COLUMNS - len(indent)
+    for each in _words(text, columns):
+        if lines[-1] and width(lines[-1]) + 1 + width(each) > columns:
             lines.append("")
         lines[-1] += f" {each}" if lines[-1] else each
     return f"\n{indent}".join(lines)
+
+
+def _words(text: str, columns: int) -> Iterator[str]:
+    for each in re.findall(r"(?:[^\s`]|`[^`]*`|`)+", text):
+        yield from [each] if width(each) <= columns else each.split()
+
+
+def flowed(text: str) -> str:
+    """Paragraphs and lists broken anew, for what was filled in has a length of its own; drawings and tables stay."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if lines and lines[-1] and line and not _fixed(line) and not _fixed(lines[-1]) and not _item(line):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    return "\n".join(line if _fixed(line) else _broken(line) for line in lines)
+
+
+def _broken(line: str) -> str:
+    margin = " " * (len(line) - len(line.lstrip()))
+    return margin + wrapped(line, margin + " " * len(_item(line)))
+
+
+def _fixed(line: str) -> bool:
+    return line.startswith(("    ", "|"))
+
+
+def _item(line: str) -> str:
+    """What an item of a list begins with: `1. ` or `- `."""
+    number, dot, _ = line.partition(". ")
+    return f"{number}. " if dot and number.isdigit() else "- " * line.startswith("- ")
 
 
 def verdict(desk: Desk, found: Any, language: str, stage: int | None = None) -> str:
@@ -122,6 +155,14 @@ def prediction(desk: Desk, language: str) -> str:
 
 def task(desk: Desk, language: str) -> str:
     """What is to be done."""
-    text = desk.folder.text("task", language, desk.values).strip("\n")
     title = f"{desk.folder.number} · {desk.folder.title(language)}"
-    return f"{title}\n{desk.folder.objective(language)}\n\n{text}"
+    return f"{title}\n{wrapped(desk.folder.objective(language))}\n\n{_page(desk, 'task', language)}"
+
+
+def explanation(desk: Desk, language: str) -> str:
+    """Why it is so."""
+    return _page(desk, "explain", language)
+
+
+def _page(desk: Desk, name: str, language: str) -> str:
+    return flowed(desk.folder.text(name, language, desk.values).strip("\n"))

@@ -51,7 +51,7 @@ def _answer(desk: Desk, language: str, key: str) -> None:
     elif key == "l":
         print(telling.task(desk, language), flush=True)
     elif key == "x":
-        print(desk.folder.text("explain", language, desk.values), flush=True)
+        print(telling.explanation(desk, language), flush=True)
 
 
 @contextmanager
