@@ -261,6 +261,9 @@ def _compared(trial: Trial, flight: Flight, frames: list[Heard], wanted: Expecta
     if wanted.same_as and not _twin(trial, flight, good, wanted.same_as):
         return Finding(False, say("changed", at=wanted.at.label, other=wanted.same_as.label), (good,))
     micro = max(0, good.frame.nanoseconds - (flight.sent[0] if flight.sent else flight.began_ns)) // 1000
+    if wanted.took and not wanted.took[0] <= micro / 1e6 <= wanted.took[1]:
+        least, most = (round(seconds * 1000) for seconds in wanted.took)
+        return Finding(False, say("took", at=wanted.at.label, ms=micro // 1000, least=least, most=most), (good,))
     return Finding(True, say("arrived", at=wanted.at.label, us=micro), (good,))
 
 

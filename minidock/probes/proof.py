@@ -43,6 +43,7 @@ class Expectation(Record):
     responders: int | None = None
     that: Callable[[dict[str, Any]], object] | None = None
     same_as: Device | None = None
+    took: tuple[float, float] | None = None
     who: Any = None
     never: bool = False
 
@@ -99,9 +100,10 @@ class Proof:
 
     def expect(self, at: Device, within: float = WITHIN_SECONDS, count: int | None = None,
                that: Callable[[dict[str, Any]], object] | None = None, same_as: Device | None = None,
-               **fields: Any) -> Self:
-        """The tap there sees the probe, with these fields; count: so many of them; same_as: the same bytes as there."""
-        self.wanted.append(Expectation(at, "probe", fields, within, count, None, that, same_as))
+               took: tuple[float, float] | None = None, **fields: Any) -> Self:
+        """The tap there sees the probe, with these fields; count: so many of them; same_as: the same bytes as there;
+        took: between so many and so many seconds after it was sent, by the kernel's clock."""
+        self.wanted.append(Expectation(at, "probe", fields, within, count, None, that, same_as, took))
         return self
 
     def expect_reply(self, at: Device, within: float = WITHIN_SECONDS, responders: int | None = None,

@@ -69,6 +69,8 @@ SENTENCES = {
                    "{got}대가 응답했습니다({macs}). {wanted}대여야 합니다"),
     "changed": ("the frame at {at} is not byte for byte that at {other}",
                 "{at}의 프레임이 {other}의 프레임과 바이트까지 같지 않습니다"),
+    "took": ("{at} saw the probe after {ms} ms, which is not between {least} and {most} ms",
+             "{at}에 프로브가 {ms} ms 만에 도착했습니다 (기대: {least}~{most} ms)"),
     "seen": ("{at} received the probe (frame {frame})", "{at}에 프로브가 도착했습니다 (프레임 {frame})"),
     "reply-seen": ("{at} received a reply (frame {frame})", "{at}에 응답이 도착했습니다 (프레임 {frame})"),
     "control": ("its control failed: {control}; so silence proves nothing",

@@ -217,7 +217,11 @@ def test_a_wrong_field_and_a_wrong_count_are_told(cabled: Host) -> None:
     lab.positive("ttl").send(red, icmp("10.0.9.2")).expect(at=blue.eth0, ttl=63)
     lab.positive("count").send(red.eth0, frame("02:00:00:00:00:77"), times=3).expect(at=blue.eth0, count=2)
     lab.positive("mac").send(red.eth0, arp("10.0.9.2")).expect_reply(at=red.eth0, responders=2)
+    lab.positive("at once").send(red, icmp("10.0.9.2")).expect(at=blue.eth0, took=(0, 0.2))
+    lab.positive("late").send(red, icmp("10.0.9.2")).expect(at=blue.eth0, took=(0.3, 0.4))
     found = run(lab)
+    assert found["at once"].verdict == PROVEN
+    assert "which is not between 300 and 400 ms" in found["late"].reasons[0].told("en")
     assert found["ttl"].reasons[0].told("en") == "at blue:eth0 the probe had ttl 64, not 63"
     assert found["count"].reasons[0].told("en") == "blue:eth0 saw 3 of 3 probes, not 2"
     assert found["mac"].reasons[0].key == "responders"
