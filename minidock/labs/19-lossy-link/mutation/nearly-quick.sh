@@ -1,0 +1,1 @@
+tc qdisc change dev vnear root netem delay 10ms

@@ -1,0 +1,3 @@
+tc qdisc del dev vfar root
+tc filter del dev vnear ingress
+tc qdisc add dev vnear root netem delay "${DELAY}ms"
