@@ -9,10 +9,8 @@ from tests.labs.coverage import labs_of, lines
 UNTAUGHT = {
     "com.docker.network.enable_ipv4": "a lab to come",
     "com.docker.network.enable_ipv6": "a lab to come",
-    "com.docker.network.endpoint.ifname": "a lab to come",
     "com.docker.network.endpoint.sysctls": "a lab to come",
     "com.docker.network.host_ipv6": "a lab to come",
-    "host_access": "a lab to come",
     "ipvlan_flag": "a lab to come",
     "net create --ipv4": "a lab to come",
     "net create --attachable": "it changes nothing: it is kept and shown, as in Docker",
@@ -20,7 +18,6 @@ UNTAUGHT = {
     "net create --label": "no packet is different for it",
     "attachment --gw-priority": "a lab to come",
     "attachment --link-local-ip": "a lab to come",
-    "attachment --mac-address": "a lab to come",
 }
 SAID = lines()
 LABS = labs_of(SAID)
