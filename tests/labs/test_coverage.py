@@ -7,17 +7,10 @@ import pytest
 from tests.labs.coverage import labs_of, lines
 
 UNTAUGHT = {
-    "com.docker.network.enable_ipv4": "a lab to come",
-    "com.docker.network.enable_ipv6": "a lab to come",
-    "com.docker.network.endpoint.sysctls": "a lab to come",
-    "com.docker.network.host_ipv6": "a lab to come",
     "ipvlan_flag": "a lab to come",
-    "net create --ipv4": "a lab to come",
     "net create --attachable": "it changes nothing: it is kept and shown, as in Docker",
     "net create --scope": "it has one value",
     "net create --label": "no packet is different for it",
-    "attachment --gw-priority": "a lab to come",
-    "attachment --link-local-ip": "a lab to come",
 }
 SAID = lines()
 LABS = labs_of(SAID)

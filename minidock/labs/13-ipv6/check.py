@@ -1,16 +1,15 @@
 """One owner, found by neighbour discovery; reached at its own address, at the published port and no other."""
 
-import functools
 import secrets
 
 from minidock.probes.packets import icmp, nd, tcp
 
-EXT, BEYOND, NONE = "2001:db8:100::1", "2001:db8:203::10", "fe80::"
+EXT, BEYOND = "2001:db8:100::1", "2001:db8:203::10"
 
 
 def check(lab):
     host, ext, web, values = lab.host, lab.place("internet"), lab.container("web"), lab.vars
-    bridge, near = host.device("br-six"), functools.cache(lambda: link_local(web))
+    bridge, near = host.device("br-six"), values.NEAR
     elsewhere = f"2001:db8:203::{secrets.randbelow(0xF000) + 0x100:x}"  # its path has not been learned yet
     owner = (lab.positive("owner").send(bridge, nd(values.WEB))
              .expect_reply(at=bridge, responders=1, mac_src=lambda: web.eth0.mac))
@@ -33,21 +32,14 @@ def check(lab):
     for proof in (owner, neighbours):
         proof.because("dad-failed", lambda: any(info.get("dadfailed") for info in web.eth0.facts["addr_info"]))
     owner.because("twin", lambda: twins(host))
-    local.because("tentative", lambda: neighbours.passed and near() == NONE)
+    for proof in (too_big, own):
+        proof.because("nat66", lambda: own.saw(ext.gateway0) and not own.saw(ext.gateway0, src=values.WEB))
     for proof in (neighbours, local, too_big):
         proof.because("nd-only", lambda: too_big.failed and neighbours.passed and local.passed)
         proof.because("hardened", lambda: "icmp -j DROP" in host.ask("ip6tables -S INPUT; ip6tables -S OUTPUT"))
     published.because("not-published")
-    own.because("nat66", lambda: own.saw(ext.gateway0) and not own.saw(ext.gateway0, src=values.WEB))
     closed.because("input-only", lambda: "--dport" in host.ask("ip6tables -S INPUT"))
     closed.because("open")
-
-
-def link_local(place):
-    """The address that every device with IPv6 has, good on its own link only."""
-    found = [info["local"] for info in place.eth0.facts["addr_info"]
-             if info["scope"] == "link" and not info.get("tentative")]
-    return found[0] if found else NONE
 
 
 def off(host, web):

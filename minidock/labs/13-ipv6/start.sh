@@ -1,6 +1,8 @@
 minidock net create six --ipv6 --subnet "10.$S.1.0/24" --subnet "$PREFIX" \
     -o com.docker.network.bridge.name=br-six -o com.docker.network.bridge.gateway_mode_ipv6=routed
-minidock run -d --init --name web --net six --ip6 "$WEB" /run/lab/hello -f :: 80 web
+at_once=com.docker.network.endpoint.sysctls=net.ipv6.conf.IFNAME.router_solicitation_delay=0
+minidock run -d --init --name web \
+    --network "name=six,ip6=$WEB,link-local-ip=$NEAR,mac-address=$(mac web),driver-opt=$at_once" /run/lab/hello -f :: 80 web
 ip -n internet route add "$PREFIX" via 2001:db8:100::2
 
 ip netns add printer
@@ -12,7 +14,6 @@ for address in "2001:db8:$P::77" "$WEB"; do
 done
 
 container=$(basename /run/netns/md-*)
-ip netns exec "$container" sysctl -qw net.ipv6.conf.eth0.router_solicitation_delay=0
 ip -n "$container" address del "$WEB/64" dev eth0
 ip -n "$container" address add "$WEB/64" dev eth0
 for try in $(seq 40); do

@@ -4,4 +4,5 @@ ip -n printer address del "$WEB/64" dev eth0
 minidock restart web
 ip6tables -F INPUT
 ip6tables -F OUTPUT
-ip6tables -t nat -A POSTROUTING -s "$PREFIX" -o up0 -j MASQUERADE
+minidock net create out --ipv4=false --ipv6 --subnet "fd00:$P::/64" -o com.docker.network.host_ipv6=2001:db8:100::2
+minidock net connect --gw-priority 1 out web
