@@ -7,7 +7,6 @@ import pytest
 from tests.labs.coverage import labs_of, lines
 
 UNTAUGHT = {
-    "ipvlan_flag": "a lab to come",
     "net create --attachable": "it changes nothing: it is kept and shown, as in Docker",
     "net create --scope": "it has one value",
     "net create --label": "no packet is different for it",
