@@ -21,7 +21,7 @@ REQUEST, ACK, ECHO, DUMP = 0x001, 0x004, 0x008, 0x300
 REPLACE, EXCL, CREATE, APPEND = 0x100, 0x200, 0x400, 0x800
 
 _ERROR, _DONE = 2, 3
-_SOL_NETLINK, _CAP_ACK, _EXT_ACK, _STRICT_CHECK = 270, 10, 11, 12
+_SOL_NETLINK, _ADD_MEMBERSHIP, _CAP_ACK, _EXT_ACK, _STRICT_CHECK = 270, 1, 10, 11, 12
 _SO_SNDBUF, _SO_RCVBUF, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 7, 8, 32, 33
 _MSG_DONTWAIT = 0x40
 _CAPPED, _ACK_TLVS = 0x100, 0x200  # flags of an error message: payload left out, attributes follow
@@ -85,6 +85,11 @@ class NetlinkSocket:
                 self._socket.setsockopt(SOL_SOCKET, forced, 16 << 20)
             except PermissionError:  # in a user namespace: as much as the limits give
                 self._socket.setsockopt(SOL_SOCKET, plain, 16 << 20)
+
+    def join(self, *groups: int) -> None:
+        """Hear of what these multicast groups are told; `drain` reads it."""
+        for group in groups:
+            self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
 
     def next_sequence(self) -> int:
         """A number no other message of this socket has."""

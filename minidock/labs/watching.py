@@ -1,42 +1,56 @@
-"""`check --watch`: the check again whenever the kernel's state changes; h hint, l task, r again, x explain, q quit."""
+"""`check --watch`: the check again when the kernel's state changes; h hint, l task, r again, x explain, q quit."""
 
 from __future__ import annotations
 
+import contextlib
 import select
 import sys
 import termios
-import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from minidock.kernel.changes import Changes
 from minidock.labs import course, inside, telling
 from minidock.labs.desk import Desk
 from minidock.probes import trial
 
-_LOOK_SECONDS, _ANYWAY_SECONDS = 0.5, 5.0
+ANYWAY_SECONDS = 10.0  # for what no event tells: settings, servers
 _KEYS = "h hint · l task · r again · x explain · q quit"
 
 
 def watch(desk: Desk, language: str, stage: int | None) -> int:
     """Until it passes, or q; the exit code of the last check."""
     trial.warm()
-    seen, checked, passed = "", 0.0, False
     course.need_alive(desk)
+    seen, proofs = "", list[str]()
     with _keys():
-        while not passed:
-            now = inside.within(desk.playground, inside.picture)
-            if now != seen or time.monotonic() - checked > _ANYWAY_SECONDS:
-                verdict = course.check(desk, stage, keep=now != seen)
-                seen, checked, passed = now, time.monotonic(), verdict.passed
-                _show(telling.verdict(desk, verdict, language, stage))
-            key = "" if passed else _pressed(_LOOK_SECONDS)
+        while True:
+            now = inside.within(desk.playground, partial(another, seen))
+            key = _pressed() if now == seen else "r"
             if key == "q":
-                break
-            if key == "r":
-                seen = ""
+                return 1
+            if key in ("", "r"):
+                verdict = course.check(desk, stage, keep=key == "r")
+                before, proofs = proofs, [outcome.verdict for outcome in verdict.outcomes]
+                if key or proofs != before:
+                    _show(telling.verdict(desk, verdict, language, stage))
+                if verdict.passed:
+                    return 0
+            seen = now
             _answer(desk, language, key)
-    return 0 if passed else 1
+
+
+def another(seen: str) -> str:
+    """A picture of the kernel that differs from the one seen; the same when a key was pressed, or after some seconds.
+
+    Events are heard of before the picture is made, so none is lost; none of those that our own check makes is heard.
+    """
+    with contextlib.closing(Changes()) as changes:
+        while (now := inside.picture()) == seen and changes.wait(ANYWAY_SECONDS, sys.stdin.fileno()):
+            pass
+    return now
 
 
 def _show(text: str) -> None:
@@ -68,7 +82,8 @@ def _keys() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def _pressed(seconds: float) -> str:
-    if not select.select([sys.stdin], [], [], seconds)[0]:
+def _pressed() -> str:
+    """The key that was pressed, or ""; where there is no keyboard, q."""
+    if not select.select([sys.stdin], [], [], 0)[0]:
         return ""
     return sys.stdin.read(1) or "q"

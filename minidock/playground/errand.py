@@ -71,7 +71,9 @@ def _say(tell: int, word: tuple[Any, ...]) -> None:
 
 
 def _understood(text: bytes) -> Any:
-    word: Any = pickle.loads(text) if text else ("bug", "the process in the playground was killed")
+    if not text:
+        raise errors.NotFound("the playground has just ended", "minidock playground ls")
+    word: Any = pickle.loads(text)
     if word[0] == "result":
         return word[1]
     if word[0] == "error":
