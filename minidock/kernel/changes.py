@@ -38,12 +38,12 @@ class Changes:
         self._kernel.close()
         os.close(self._mounts)
 
-    def wait(self, seconds: float, keyboard: int) -> bool:
+    def wait(self, seconds: float, *keyboard: int) -> bool:
         """Has anything changed within the time, or before a key? A burst of changes is one, told when it is over."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
-            ready = self._ready(left, keyboard)
-            if keyboard in ready:
+            ready = self._ready(left, *keyboard)
+            if ready.intersection(keyboard):
                 return False
             if self._read(ready):
                 self._settle()

@@ -105,21 +105,26 @@ def need_alive(desk: Desk) -> None:
 
 
 def check(desk: Desk, stage: int | None = None, keep: bool = True) -> Any:
-    """Prove the task by packets; a Verdict. It is recorded with its frames."""
+    """Prove the task by packets; a Verdict. To keep it is to record it with its frames."""
     need_alive(desk)
     folder, values, prediction = desk.folder, desk.values, desk.state["prediction"]
     verdict = inside.within(desk.playground, lambda: inside.judged(folder, values, stage or folder.stages, prediction))
     if keep:
-        proofs = {outcome.key: outcome.verdict for outcome in verdict.outcomes}
-        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        desk.record({"time": now, "passed": verdict.passed, "stage": stage or folder.stages, "proofs": proofs,
-                     "mistake": verdict.mistake, "seconds": round(verdict.seconds, 3),
-                     "sha256": sha256(verdict.pcapng).hexdigest()}, verdict.pcapng)
-        if verdict.passed:
-            desk.note(reached=max(desk.state["reached"], stage or folder.stages))
-        if verdict.passed and not desk.state["passed"] and (stage or folder.stages) == folder.stages:
-            desk.note(passed=now)
+        record(desk, verdict, stage or folder.stages)
     return verdict
+
+
+def record(desk: Desk, verdict: Any, stage: int) -> None:
+    """Keep a check with its frames; whether the stage, or the lab, is passed by it."""
+    proofs = {outcome.key: outcome.verdict for outcome in verdict.outcomes}
+    now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    desk.record({"time": now, "passed": verdict.passed, "stage": stage, "proofs": proofs,
+                 "mistake": verdict.mistake, "seconds": round(verdict.seconds, 3),
+                 "sha256": sha256(verdict.pcapng).hexdigest()}, verdict.pcapng)
+    if verdict.passed:
+        desk.note(reached=max(desk.state["reached"], stage))
+    if verdict.passed and not desk.state["passed"] and stage == desk.folder.stages:
+        desk.note(passed=now)
 
 
 def hint(desk: Desk) -> tuple[int, int, str]:

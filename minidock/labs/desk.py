@@ -58,17 +58,21 @@ class Desk:
         return os.environ.get("MINIDOCK_PLAYGROUND") == self.playground or any(
             room.name == self.playground for room in registry.alive())
 
+    def refresh(self) -> None:
+        """Read the state again: somebody may have changed it."""
+        self.state = {**self.state, **(_read(self.playground) or {})}
+
     def note(self, **changes: Any) -> None:
         """Change the state, on disk too; whole or not at all."""
         with self.held():
-            on_disk = _read(self.playground) or {}
-            self.state = {**self.state, **on_disk, **changes}
+            self.refresh()
+            self.state = {**self.state, **changes}
             _write(self.playground, self.state)
 
     def record(self, check: dict[str, Any], evidence: bytes) -> None:
         """Keep one check with its frames."""
         with self.held():
-            self.state = {**self.state, **(_read(self.playground) or {})}
+            self.refresh()
             number = len(self.state["checks"]) + 1
             file = self.directory / "evidence" / f"check-{number}.pcapng"
             file.parent.mkdir(exist_ok=True)

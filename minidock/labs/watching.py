@@ -7,9 +7,10 @@ import select
 import sys
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from minidock.kernel.changes import Changes
 from minidock.labs import course, inside, telling
@@ -20,37 +21,56 @@ ANYWAY_SECONDS = 10.0  # for what no event tells: settings, servers
 _KEYS = "h hint · l task · r again · x explain · q quit"
 
 
-def watch(desk: Desk, language: str, stage: int | None) -> int:
-    """Until it passes, or q; the exit code of the last check."""
-    trial.warm()
-    course.need_alive(desk)
-    seen, proofs = "", list[str]()
-    with _keys():
-        while True:
-            now = inside.within(desk.playground, partial(another, seen))
-            key = _pressed() if now == seen else "r"
-            if key == "q":
-                return 1
-            if key in ("", "r"):
-                verdict = course.check(desk, stage, keep=key == "r")
-                before, proofs = proofs, [outcome.verdict for outcome in verdict.outcomes]
-                if key or proofs != before:
-                    _show(telling.verdict(desk, verdict, language, stage))
-                if verdict.passed:
-                    return 0
-            seen = now
-            _answer(desk, language, key)
+class Watch:
+    """Checks that follow one another."""
+
+    def __init__(self, desk: Desk, stage: int | None = None) -> None:
+        trial.warm()
+        course.need_alive(desk)
+        self.desk, self.stage = desk, stage or desk.folder.stages
+        self._seen, self._proofs = "", list[str]()
+
+    def wait(self, *keyboard: int) -> bool:
+        """Until the kernel's state is another one; False when a key was pressed, or after some seconds."""
+        seen, self._seen = self._seen, inside.within(self.desk.playground, partial(_another, self._seen, keyboard))
+        return seen != self._seen
+
+    def check(self, asked: bool) -> Any:
+        """The verdict; None if nobody has asked for it, and it says nothing new. What is told is recorded."""
+        self.desk.refresh()  # the prediction is part of it
+        verdict = course.check(self.desk, self.stage, keep=False)
+        before, self._proofs = self._proofs, [outcome.verdict for outcome in verdict.outcomes]
+        if not asked and self._proofs == before:
+            return None
+        course.record(self.desk, verdict, self.stage)
+        return verdict
 
 
-def another(seen: str) -> str:
+def _another(seen: str, keyboard: Sequence[int]) -> str:
     """A picture of the kernel that differs from the one seen; the same when a key was pressed, or after some seconds.
 
     Events are heard of before the picture is made, so none is lost; none of those that our own check makes is heard.
     """
     with contextlib.closing(Changes()) as changes:
-        while (now := inside.picture()) == seen and changes.wait(ANYWAY_SECONDS, sys.stdin.fileno()):
+        while (now := inside.picture()) == seen and changes.wait(ANYWAY_SECONDS, *keyboard):
             pass
     return now
+
+
+def watch(desk: Desk, language: str, stage: int | None) -> int:
+    """Until it passes, or q; the exit code of the last check."""
+    watched = Watch(desk, stage)
+    with keys():
+        while True:
+            key = "r" if watched.wait(sys.stdin.fileno()) else pressed(0)
+            if key == "q":
+                return 1
+            verdict = watched.check(asked=key == "r") if key in ("", "r") else None
+            if verdict:
+                _show(telling.verdict(desk, verdict, language, stage))
+                if verdict.passed:
+                    return 0
+            _answer(desk, language, key)
 
 
 def _show(text: str) -> None:
@@ -69,7 +89,7 @@ def _answer(desk: Desk, language: str, key: str) -> None:
 
 
 @contextmanager
-def _keys() -> Iterator[None]:
+def keys() -> Iterator[None]:
     """Keys are read one by one, where there is a keyboard; the terminal is as it was afterwards."""
     if not sys.stdin.isatty():
         yield
@@ -82,8 +102,8 @@ def _keys() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def _pressed() -> str:
-    """The key that was pressed, or ""; where there is no keyboard, q."""
-    if not select.select([sys.stdin], [], [], 0)[0]:
+def pressed(seconds: float) -> str:
+    """The key that is pressed within the time, or ""; at the end of the input, q."""
+    if not select.select([sys.stdin], [], [], seconds)[0]:
         return ""
     return sys.stdin.read(1) or "q"
