@@ -1,4 +1,4 @@
-"""What the shell offers on TAB: names of networks and containers, each once. Errors are nothing to offer."""
+"""What the shell offers on TAB: names of networks, containers and labs, each once. Errors are nothing to offer."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def stopped(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 def both(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Containers and networks."""
     return [*containers(ctx, param, incomplete), *networks(ctx, param, incomplete)]
+
+
+def labs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Labs by their numbers."""
+    from minidock.labs import folder
+
+    return _fitting([lab.number for lab in folder.every()], ctx, param, incomplete)
 
 
 def _containers(alive: bool | None, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from minidock.cli import completing
 from minidock.cli.lab_options import LANGUAGES, chosen, found, given, locale, of_desk
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
@@ -54,7 +55,7 @@ def list_(lang: str | None) -> None:
 
 
 @lab.command()
-@click.argument("lab_", metavar="LAB")
+@click.argument("lab_", metavar="LAB", shell_complete=completing.labs)
 @click.option("--seed", default="", help="What addresses, ports, names and faults follow from (default: your name).")
 @click.option("--lang", type=LANGUAGES, help="In English or Korean.")
 @click.option("--name", "student", default="", help="The learner's, where several share one account.")
@@ -275,7 +276,7 @@ def shell(lab_: str, student: str, place: str, command: tuple[str, ...]) -> None
 def _teaching() -> None:
     from minidock.cli import lab_teaching
 
-    for command in (lab_teaching.report, lab_teaching.selftest, lab_teaching.new):
+    for command in (lab_teaching.race, lab_teaching.report, lab_teaching.selftest, lab_teaching.new):
         lab.add_command(command)
 
 

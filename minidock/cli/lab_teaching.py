@@ -1,4 +1,4 @@
-"""`minidock lab selftest`, `report`, `new`: for those who teach, and those who write labs."""
+"""`minidock lab race`, `report`, `selftest`, `new`: for those who teach, and those who write labs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,64 @@ import sys
 
 import click
 
+from minidock.cli import completing
+from minidock.cli.lab_options import LANGUAGES, chosen, given, locale
 from minidock.errors import MinidockError
+
+TYPE_CHECKING = False  # importing typing costs every command 2 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from minidock.labs.racing import Runner
+
+
+@click.command()
+@click.argument("lab_", metavar="LAB", shell_complete=completing.labs)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--lang", type=LANGUAGES, help="In English or Korean.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+              help="The ranking as text or json.")
+@chosen
+def race(lab_: str, names: tuple[str, ...], lang: str | None, form: str, **options: Any) -> None:
+    """Let learners race: the same lab for all, a playground and a seed each, one clock. Who passes first wins.
+
+    The names are the seeds. Each works as ever, by `minidock lab shell --lab LAB --name NAME`; whenever something
+    changes there it is checked. The race ends when all have passed, or by q; exit code 0 if all have.
+
+    \b
+    Examples:
+      minidock lab race 16 ann bob
+      minidock lab race 16 ann bob eve --level hard --format json
+    """
+    from minidock.labs import folder, racing
+
+    language = lang or locale() or "en"
+    runners = racing.line_up(folder.find(lab_), names, language, given(options))
+    told = _teller(runners, language) if form == "text" else lambda elapsed: None
+    elapsed = racing.run(runners, told)
+    click.echo(racing.as_json(runners, elapsed) if form == "json" else racing.board(runners, language, elapsed))
+    sys.exit(0 if all(runner.seconds is not None for runner in runners) else 1)
+
+
+def _teller(runners: Sequence[Runner], language: str) -> Callable[[float], object]:
+    """On a terminal the standing is always there; elsewhere only where the learners find their playgrounds."""
+    from minidock.labs import racing
+
+    doors = f"\n{racing.doors(runners)}\n"
+    if not sys.stdout.isatty():
+        click.echo(doors)
+        return lambda elapsed: None
+    shown = ""
+
+    def tell(elapsed: float) -> None:
+        nonlocal shown
+        text = racing.board(runners, language, elapsed)
+        if text != shown:
+            shown = text
+            click.echo(f"\x1b[H\x1b[2J{text}\n{doors}\n q quit")
+
+    return tell
 
 
 @click.command()

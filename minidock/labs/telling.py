@@ -22,7 +22,7 @@ _WORDS = {
            "choices": "one of: {}", "foretold": "You predicted {}. The packets agree.",
            "not-foretold": "You predicted {}. The packets say {}.",
            "unasked": "You made no prediction; the packets say {}.",
-           "evidence": "frames: {}"},
+           "evidence": "frames: {}", "hints": "{} hints", "assisted": "assisted"},
     "ko": {"stage": "{}/{}단계", "count": "증명 {1}개 중 {0}개, {2:.1f}초", "passed": "통과했습니다.",
            "stage-passed": "{1}단계 중 {0}단계를 통과했습니다. 다음 단계로 넘어가세요.",
            "hint-next": "힌트 보기: minidock lab hint", "explain": "왜 그런지 보기: minidock lab explain",
@@ -30,7 +30,7 @@ _WORDS = {
            "choices": "다음 중 하나: {}", "foretold": "예상한 답: {}. 패킷도 그렇게 말합니다.",
            "not-foretold": "예상한 답: {}. 그러나 패킷이 보여 준 답은 {}입니다.",
            "unasked": "예상을 적지 않았습니다. 패킷이 보여 준 답은 {}입니다.",
-           "evidence": "프레임: {}"},
+           "evidence": "프레임: {}", "hints": "힌트 {}개", "assisted": "모범 답안 사용"},
 }
 
 

@@ -33,7 +33,7 @@ class Learner:
 
     def command(self, *words: str) -> list[str]:
         """The whole command line: every lab command but these takes --name."""
-        named = [] if words[0] in ("list", "report", "selftest", "new") else ["--name", self.name]
+        named = [] if words[0] in ("list", "race", "report", "selftest", "new") else ["--name", self.name]
         return [sys.executable, "-m", "minidock", "lab", words[0], *named, *words[1:]]
 
     def lab(self, *words: str, code: int = 0) -> str:
@@ -104,6 +104,8 @@ def test_what_the_playground_takes_with_it_is_told(ann: Learner) -> None:
     (("start", "01", "--faults", "2"), "minidock: lab 01 has no --faults 2\nhint: minidock lab start 01\n"),
     (("start", "/nowhere/1-x"), (f"minidock: /nowhere/1-x/lab.toml: {NO_FILE}: '/nowhere/1-x/lab.toml'\n"
                                 "hint: minidock lab new NAME   shows how one looks\n")),
+    (("race", "01", "ann"), ("minidock: a race is between two learners or more\n"
+                             "hint: minidock lab race 01 ann bob\n")),
     (("new", "my lab"), ("minidock: a lab's folder is called as its number and name, not 'my lab'\n"
                         "hint: minidock lab new 20-my-lab\n")),
 ])
@@ -176,6 +178,39 @@ def _read_until(terminal: int, wanted: str) -> str:
         if select.select([terminal], [], [], 1)[0]:
             seen += os.read(terminal, 65536)
     return seen.decode(errors="replace")
+
+
+def test_who_passes_first_wins_the_race(ann: Learner) -> None:
+    """Each has other values, and a referee who sees what is done; the ranking is by time, not by name."""
+    before = picture_of_the_machine()
+    names = [f"{name}{ann.name}" for name in ("a", "b")]
+    race = subprocess.Popen(ann.command("race", "01", *names, "--format", "json"), env=ann.environment, text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    for name in reversed(names):
+        state = ann.home / f"minidock/labs/lab-01-{name}/state.json"
+        assert eventually(lambda state=state: state.exists() and bool(json.loads(state.read_text())["checks"]), 20)
+        ann.lab("solve", "01", "--name", name)
+        assert eventually(lambda state=state: bool(json.loads(state.read_text())["passed"]), 20)
+    first, second = json.loads(race.communicate(timeout=20)[0])["ranking"]
+    assert [first["name"], second["name"]] == names[::-1] and 0 < first["seconds"] < second["seconds"]
+    assert first["proven"] == second["proven"] == "4/4" and race.returncode == 0
+    assert "has begun lab 01 already\nhint: minidock playground rm lab-01-" in ann.lab("race", "01", *names, code=4)
+    seeds = {row["seed"] for row in json.loads(ann.lab("report", "--json"))["labs"]}
+    ann.leave()
+    assert seeds == {*names} and picture_of_the_machine() == before
+
+
+def test_a_race_is_over_by_q(ann: Learner) -> None:
+    """In a terminal the standing is there all the time."""
+    names = [f"{name}{ann.name}" for name in ("a", "b")]
+    terminal, end = pty.openpty()
+    race = subprocess.Popen(ann.command("race", "01", *names), stdin=end, stdout=end, stderr=end, env=ann.environment)
+    os.close(end)
+    seen = _read_until(terminal, "1/4, 0 hints")
+    assert f"minidock lab shell --lab 01 --name {names[1]}" in _read_until(terminal, "q quit") + seen
+    os.write(terminal, b"q")
+    assert race.wait(20) == 1
+    os.close(terminal)
 
 
 def test_a_start_that_is_killed_is_begun_anew(ann: Learner) -> None:
