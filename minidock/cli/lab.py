@@ -44,14 +44,11 @@ def list_(lang: str | None) -> None:
       minidock lab list
     """
     from minidock.labs import desk as desks
-    from minidock.labs import folder
+    from minidock.labs import folder, telling
 
     standing = {desk.folder.name: desk for desk in desks.every()}
     for each in folder.every():
-        desk = standing.get(each.name)
-        state = "" if desk is None else "passed" if desk.state["passed"] else "started" if desk.alive else "stopped"
-        note = f"   (needs a kernel with {', '.join(each.needs)})" if each.needs else ""
-        click.echo(f"{each.number}  {state:8} {each.title(lang or locale() or 'en')}{note}")
+        click.echo(telling.listed(each, standing.get(each.name), lang or locale() or "en"))
 
 
 @lab.command()

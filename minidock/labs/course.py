@@ -57,9 +57,13 @@ def _allowed(folder: Folder, options: dict[str, Any]) -> None:
 
 
 def _build(desk: Desk) -> None:
-    """Make its playground and remember it; call with the desk occupied."""
+    """Make its playground and remember it, if this kernel can do it; call with the desk occupied."""
     desks.clear(desk)
-    raise_ground(desk)
+    try:
+        raise_ground(desk)
+    except Unsupported:
+        desks.forget(desk)
+        raise
     desk.note(ready=True)
 
 

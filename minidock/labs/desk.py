@@ -131,6 +131,11 @@ def clear(desk: Desk) -> None:
     set_current(desk)
 
 
+def forget(desk: Desk) -> None:
+    """As if nobody had begun it."""
+    (desk.directory / "state.json").unlink(missing_ok=True)
+
+
 def set_current(desk: Desk) -> None:
     """From here on commands that name no lab mean this one."""
     _replace(home() / ".current", desk.playground)

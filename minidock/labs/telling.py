@@ -9,7 +9,7 @@ from typing import Any
 
 from minidock.labs import course
 from minidock.labs.desk import Desk
-from minidock.labs.folder import said
+from minidock.labs.folder import Folder, said
 from minidock.labs.seeds import filled
 
 MARKS = {"proven": "✔", "disproven": "✘", "untested": "–"}
@@ -22,7 +22,8 @@ _WORDS = {
            "choices": "one of: {}", "foretold": "You predicted {}. The packets agree.",
            "not-foretold": "You predicted {}. The packets say {}.",
            "unasked": "You made no prediction; the packets say {}.",
-           "evidence": "frames: {}", "hints": "{} hints", "assisted": "assisted"},
+           "evidence": "frames: {}", "hints": "{} hints", "assisted": "assisted",
+           "done": "passed", "begun": "started", "gone": "stopped", "needs": "needs a kernel with {}"},
     "ko": {"stage": "{}/{}단계", "count": "증명 {1}개 중 {0}개, {2:.1f}초", "passed": "통과했습니다.",
            "stage-passed": "{1}단계 중 {0}단계를 통과했습니다. 다음 단계로 넘어가세요.",
            "hint-next": "힌트 보기: minidock lab hint", "explain": "왜 그런지 보기: minidock lab explain",
@@ -30,7 +31,8 @@ _WORDS = {
            "choices": "다음 중 하나: {}", "foretold": "예상한 답: {}. 패킷도 그렇게 말합니다.",
            "not-foretold": "예상한 답: {}. 그러나 패킷이 보여 준 답은 {}입니다.",
            "unasked": "예상을 적지 않았습니다. 패킷이 보여 준 답은 {}입니다.",
-           "evidence": "프레임: {}", "hints": "힌트 {}개", "assisted": "모범 답안 사용"},
+           "evidence": "프레임: {}", "hints": "힌트 {}개", "assisted": "모범 답안 사용",
+           "done": "통과", "begun": "진행 중", "gone": "중단", "needs": "커널에 {} 필요"},
 }
 
 
@@ -83,6 +85,14 @@ def _item(line: str) -> str:
     """What an item of a list begins with: `1. ` or `- `."""
     number, dot, _ = line.partition(". ")
     return f"{number}. " if dot and number.isdigit() else "- " * line.startswith("- ")
+
+
+def listed(folder: Folder, desk: Desk | None, language: str) -> str:
+    """A line of the list of labs."""
+    state = "" if desk is None else "done" if desk.state["passed"] else "begun" if desk.alive else "gone"
+    standing = word(state, language) if state else ""
+    note = f"   ({word('needs', language, ', '.join(folder.needs))})" if folder.needs else ""
+    return f"{folder.number}  {standing}{' ' * (9 - width(standing))}{folder.title(language)}{note}"
 
 
 def verdict(desk: Desk, found: Any, language: str, stage: int | None = None) -> str:

@@ -38,3 +38,4 @@ def test_where_user_namespaces_are_forbidden_it_says_to_use_sudo(installed: Inst
     assert (done.returncode, done.stdout) == (7, "")
     assert done.stderr == ("minidock: ordinary users may make no playground here: user namespaces are forbidden\n"
                            "hint: sudo minidock lab start 01 or: sudo sysctl user.max_user_namespaces=10000\n")
+    assert "01           A network namespace by hand\n" in run("list", cli=lab, env=env, cwd="/").stdout
