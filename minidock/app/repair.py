@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 from minidock.app import ending, events, networks, parents
@@ -22,6 +23,7 @@ from minidock.sandbox.liveness import alive
 from minidock.store.journal import Entry
 
 _ROUNDS = 5
+_NEWBORN_SECONDS = 1.0
 
 
 class Repaired(Record):
@@ -65,14 +67,23 @@ def _dead_containers(app: App) -> list[Repaired]:
     for container_id, state, monitor in app.state.runs.monitors():
         if not _process_gone(monitor) and (state == "running" or _monitor_lives(app, container_id)):
             continue  # looked at more closely only where it matters: a command must not get slow by many containers
-        with app.state.free_lock("container", container_id[:12]) as free:
-            pass
-        if free:
+        if _nobody_at(app, container_id, _NEWBORN_SECONDS if state == "starting" else 0.0):
             container = app.state.containers.get(container_id)
             name = container.name if container else container_id[:12]
             if ending.reap(app, container_id, None):  # its monitor is dead, and nobody was faster
                 repaired.append(Repaired(f"container {name}", "its monitor was killed: cleaned up after it"))
     return repaired
+
+
+def _nobody_at(app: App, container_id: str, seconds: float) -> bool:
+    """Does nobody work on it? Of a start that was killed only the newborn has the lock yet, as a copy, and dies at
+    once: it is waited for."""
+    until = time.monotonic() + seconds
+    while True:
+        with app.state.free_lock("container", container_id[:12]) as free:
+            if free or time.monotonic() >= until:
+                return free
+        time.sleep(0.005)
 
 
 def _monitor_lives(app: App, container_id: str) -> bool:

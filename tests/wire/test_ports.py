@@ -260,6 +260,7 @@ def running(request: pytest.FixtureRequest, wire: Host) -> Iterator[Host]:
     with orphanage():
         child = wire.start(*words, *(["-d"] if request.param == "-d" else []), "sleep", "100")
         assert until(lambda: wire.minidock("ps", "-q").stdout, bool)
+        assert request.param != "-d" or child.wait() == 0  # who stops it before it is said to run takes it back
         yield wire
         child.kill()
         child.wait()
