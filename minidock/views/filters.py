@@ -171,10 +171,10 @@ def moment(text: str, now: datetime) -> datetime:
 
     A time without a zone is in that of `now`; ValueError if it means none. Source: moby api/types/time/timestamp.go.
     """
-    if re.fullmatch(rf"[-+]?({_SPAN.pattern})+", text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text))
-        return now - timedelta(seconds=-seconds if text[0] == "-" else seconds)
     try:
+        if re.fullmatch(rf"[-+]?({_SPAN.pattern})+", text):
+            seconds = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text))
+            return now - timedelta(seconds=-seconds if text[0] == "-" else seconds)
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
             return datetime.fromtimestamp(float(text), UTC)
         if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)", text):
