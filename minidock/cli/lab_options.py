@@ -6,6 +6,8 @@ import os
 
 import click
 
+from minidock.cli import completing
+
 TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,7 @@ def of_desk(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorator in (
         click.option("--lang", type=LANGUAGES, help="In English or Korean."),
         click.option("--name", "student", default="", help="The learner's, where several share one account."),
-        click.argument("lab_", metavar="[LAB]", required=False, default=""),
+        click.argument("lab_", metavar="[LAB]", required=False, default="", shell_complete=completing.labs),
     ):
         command = decorator(command)
     return command

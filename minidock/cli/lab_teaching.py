@@ -67,7 +67,7 @@ def _teller(runners: Sequence[Runner], language: str) -> Callable[[float], objec
 
 
 @click.command()
-@click.argument("labs", nargs=-1)
+@click.argument("labs", nargs=-1, shell_complete=completing.labs)
 @click.option("--json", "form", flag_value="json", help="Everything, proof by proof.")
 @click.option("--csv", "form", flag_value="csv", help="A line a lab.")
 @click.option("--html", "form", flag_value="html", help="One file to mail.")
@@ -90,7 +90,7 @@ def report(labs: tuple[str, ...], form: str | None) -> None:
 
 
 @click.command()
-@click.argument("labs", nargs=-1)
+@click.argument("labs", nargs=-1, shell_complete=completing.labs)
 @click.option("--seed", default="selftest", show_default=True, help="The values to play with.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="So many labs at once.")
 def selftest(labs: tuple[str, ...], seed: str, jobs: int) -> None:

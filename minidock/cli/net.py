@@ -25,9 +25,9 @@ from minidock.cli.common import (
     tell,
     telling,
 )
+from minidock.cli.switches import Switches, switch
 from minidock.cli.usage import Commands
 from minidock.errors import BadRequest
-from minidock.firewall.bridge import truth
 from minidock.model.network import Attachment, Network
 
 
@@ -44,22 +44,7 @@ def net() -> None:
     """
 
 
-def _switch(ctx: click.Context, param: click.Parameter, value: str | None) -> bool | None:
-    """A flag that may have a value: --ipv6, --ipv6=false; None if it is not given."""
-    try:
-        return None if value is None else truth(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value}: true or false", ctx, param) from error
-
-
-class _Switches(click.Command):
-    """Its --ipv4 and --ipv6 have a value by = only, as in Docker: the word after them is not theirs."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [f"{word}=true" if word in ("--ipv4", "--ipv6") else word for word in args])
-
-
-@net.command(cls=_Switches)
+@net.command(cls=Switches)
 @click.argument("name", metavar="NETWORK")
 @click.option("-d", "--driver", default="bridge", show_default=True, help="The network's driver.")
 @click.option("--subnet", "subnets", multiple=True, metavar="CIDR", help="Its addresses, as 172.28.0.0/16.")
@@ -67,9 +52,9 @@ class _Switches(click.Command):
 @click.option("--ip-range", "ip_ranges", multiple=True, metavar="CIDR", help="Where automatic addresses come from.")
 @click.option("--aux-address", "aux", multiple=True, metavar="NAME=IP", help="Addresses that no container gets.")
 @click.option("--internal", is_flag=True, help="No way out and no way in.")
-@click.option("--ipv4", callback=_switch, metavar="[=BOOL]",
+@click.option("--ipv4", callback=switch, metavar="[=BOOL]",
               help="Has it IPv4 (default true)?  --ipv4=false for IPv6 only.")
-@click.option("--ipv6", callback=_switch, metavar="[=BOOL]", help="Has it IPv6 (default false)?")
+@click.option("--ipv6", callback=switch, metavar="[=BOOL]", help="Has it IPv6 (default false)?")
 @click.option("--attachable", is_flag=True, help="Kept and shown; every container may attach anyway.")
 @click.option("--ipam-driver", "ipam", type=click.Choice(["default", "dhcp"]), default="default",
               help="dhcp: addresses are lent by a DHCP server on macvlan's parent.")

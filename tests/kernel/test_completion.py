@@ -65,6 +65,8 @@ def offered(host: Host, line: str) -> list[str]:
     ("minidock net pru", ["prune"]),
     ("minidock ev", ["events"]),
     ("minidock lab race 16", ["16"]),
+    ("minidock lab check 16", ["16"]),
+    ("minidock lab selftest 16", ["16"]),
 ])
 def test_names_and_flags(busy: Host, line: str, names: list[str]) -> None:
     """Of networks and containers: those that the command can be given."""

@@ -4,6 +4,8 @@ import re
 
 from minidock.probes.packets import noting, tcp
 
+SIX = "2001:db8:100::2"  # the host's
+
 
 def check(lab):
     ext, web, db, host = lab.place("internet"), lab.container("web"), lab.container("db"), lab.host
@@ -24,8 +26,9 @@ def check(lab):
               .never(at=db.eth0))
     beside = (lab.negative("admin-direct", control="knocks").send(ext, tcp(lambda: web.eth0.ip, 8000))
               .never(at=web.eth0))
-    (lab.negative("no-relay", control="page")
-     .run(ext, f"curl -gs --max-time 1 http://[2001:db8:100::2]:{port}/{{nonce}}").never(at=web.eth0))
+    lab.positive("knocks-six").send(ext, tcp(SIX, port)).expect(at=host.up0, dst=SIX, dport=port)
+    (lab.negative("no-relay", control="knocks-six")
+     .run(ext, f"curl -gs --max-time 1 http://[{SIX}]:{port}/{{nonce}}").never(at=web.eth0))
     lab.then()
     lab.state("past-input", lambda: through_input(host, port) == passed[0])
     page = (lab.positive("page").run(ext, f"curl -s --max-time 1 http://{address}:{port}/{{nonce}}", within=1.5)
