@@ -6,10 +6,11 @@ carrier, which the kernel's link watch reports up to a second late).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from minidock.kernel import netns, nft_read
@@ -20,7 +21,7 @@ _CHANCE = ("ifindex", "link_index", "link_netnsid", "operstate", "stats64", "hel
            "topology_change_timer", "gc_timer", "forward_delay_timer", "hold_timer", "message_age_timer",
            "tso_max_size", "valid_life_time", "preferred_life_time")
 _CARRIER = ("NO-CARRIER", "LOWER_UP", "M-DOWN")
-_SYSCTLS = ("net/ipv4", "net/ipv6", "net/bridge")
+_SYSCTLS = ("/proc/sys/net/ipv4", "/proc/sys/net/ipv6", "/proc/sys/net/bridge")
 
 
 def closeup(host: Host) -> dict[str, Any]:
@@ -32,25 +33,32 @@ def closeup(host: Host) -> dict[str, Any]:
 def _namespace(name: str) -> dict[str, Any]:
     with netns.inside(name):
         return {
-            "links": {link["ifname"]: _steady(link) for link in _json("ip -d -j addr")},
+            "links": links(),
             "routes": sorted(json.dumps(_steady({**route, "flags": []}), sort_keys=True) for version in ("-4", "-6")
                              for route in _json(f"ip -j {version} route show table all")
                              if not (version == "-6" and route.get("protocol") == "kernel")),
-            "sysctls": {path: value for base in _SYSCTLS for path, value in _sysctls(f"/proc/sys/{base}")},
+            "sysctls": dict(pair for base in _SYSCTLS if os.path.isdir(base) for pair in _sysctls(base)),
             "rules": _rules(),
         }
 
 
-def _sysctls(directory: str) -> list[tuple[str, str]]:
-    """All that may be read; the kernel denies some, as secrets not set yet."""
-    found = []
-    for base, _, files in os.walk(directory):
-        for name in files:
+def links() -> dict[str, Any]:
+    """The links of where we stand, with their addresses."""
+    return {link["ifname"]: _steady(link) for link in _json("ip -d -j addr")}
+
+
+def _sysctls(directory: str) -> Iterator[tuple[str, str]]:
+    """All that may be read, a thousand of them at each look; the kernel denies some, as secrets not set yet."""
+    for entry in os.scandir(directory):
+        if entry.is_dir():
+            yield from _sysctls(entry.path)
+            continue
+        with contextlib.suppress(OSError):
+            fd = os.open(entry.path, os.O_RDONLY)
             try:
-                found.append((f"{base}/{name}", Path(base, name).read_text()))
-            except OSError:
-                continue
-    return found
+                yield entry.path, os.read(fd, 4096).decode()
+            finally:
+                os.close(fd)
 
 
 def _rules() -> list[tuple[str, ...]]:

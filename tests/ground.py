@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import subprocess
@@ -11,20 +10,18 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from io import FileIO, TextIOWrapper
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
+from subprocess import PIPE
 from typing import TypeVar
 
-from minidock.cli import group, main, running  # noqa: F401  what a command needs, imported once
 from minidock.kernel import netns, nft_read, procsys, rtnl, syscalls
 from minidock.kernel.handle import Kernel
 from minidock.kernel.netlink import CREATE, EXCL
-from tests import lanes
+from tests.nursery import Born
 
 COMMAND = [sys.executable, "-m", "minidock"]
 OUTSIDE = "outside"
-_EXECUTED = lanes.HERE == "uml"  # there a fork of all that a test has in memory costs more than an interpreter's start
 T = TypeVar("T")
 
 
@@ -40,18 +37,22 @@ class Host:
         procsys.write("net.ipv4.ip_forward", "0")
         kernel.close()
 
-    def minidock(self, *words: str, check: bool = True, **more: object) -> subprocess.CompletedProcess[str]:
+    def minidock(self, *words: str, check: bool = True, input: str | None = None,
+                 **more: object) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would; with `check` it must succeed."""
-        anew = _EXECUTED or "env" in more or _holds_a_database()
-        born = {} if anew else {"preexec_fn": lambda: _be_minidock(self.mark, words)}
-        done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False,
-                              **born, **more)  # type: ignore[call-overload]
-        assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done
+        streams = {"stdin": None if input is None else PIPE, "stdout": PIPE, "stderr": PIPE, **more}
+        with self.start(*words, **streams) as process:
+            try:
+                told = process.communicate(input, timeout=60)
+            except BaseException:
+                process.kill()
+                raise
+        assert not check or process.returncode == 0, f"{words}: {process.returncode}\n{''.join(told)}"
+        return subprocess.CompletedProcess(words, process.returncode, *told)
 
     def start(self, *words: str, **more: object) -> subprocess.Popen[str]:
         """Start the command line and go on."""
-        return subprocess.Popen([*COMMAND, *words], text=True, **more)  # type: ignore[call-overload]
+        return Born(self.mark, words, **more)
 
     def shell(self, line: str, check: bool = True) -> str:
         """What a shell line prints; with `check` it must succeed."""
@@ -127,25 +128,6 @@ class Host:
             if (mark in texts or self.mark.encode() in texts) and pid != os.getpid():
                 found.append(pid)
         return found
-
-
-def _be_minidock(mark: str, words: tuple[str, ...]) -> None:
-    """In a forked child: be the command line, instead of executing an interpreter that imports all of it again, which
-    is most of what a command costs."""
-    os.closerange(3, 4096)
-    Path("/proc/self/comm").write_text(mark)
-    gc.freeze()  # what the test had in memory is not looked through
-    sys.argv = ["minidock", *words]
-    sys.stdin, sys.stdout, sys.stderr = (
-        TextIOWrapper(FileIO(fd, mode, closefd=False), errors=errors, line_buffering=fd == 2)
-        for fd, mode, errors in ((0, "r", "strict"), (1, "w", "strict"), (2, "w", "backslashreplace")))
-    main.main()
-
-
-def _holds_a_database() -> bool:
-    """Has this process a database open? SQLite cannot be carried along into a fork (sqlite.org/howtocorrupt.html)."""
-    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
-    return any(os.readlink(link).endswith(".db") for link in links if os.path.lexists(link))
 
 
 def told(command: str) -> list[str]:

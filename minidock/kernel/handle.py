@@ -13,6 +13,7 @@ from minidock.model.ports import PortBinding
 from minidock.model.record import Record
 
 GROUP = 7777  # the link group of every device of ours: `ip link show group 7777`
+_index = struct.Struct("=i")
 ROUTE_PROTOCOL = 77  # the protocol of every route of ours: `ip route show proto 77`
 
 
@@ -36,6 +37,12 @@ class Link(Record):
     def ours(self) -> bool:
         """Does it carry our mark?"""
         return self.group == GROUP
+
+
+def index_of(body: bytes) -> int:
+    """The index in an RTM_NEWLINK body."""
+    index: int = _index.unpack_from(body, 4)[0]
+    return index
 
 
 def link_of(body: bytes) -> Link:
@@ -95,10 +102,13 @@ class Kernel:
 
     def link(self, where: str, name: str) -> Link:
         """One link by name; `Refusal` ENODEV if there is none."""
+        return link_of(self._told(where, name))
+
+    def _told(self, where: str, name: str) -> bytes:
         if not 0 < len(name.encode()) < 16:
             raise Refusal(errno.ENODEV, "", 0)
         ((_, body),) = self.route(where).ask(rtnl.GETLINK, 0, rtnl.named_link(name))
-        return link_of(body)
+        return body
 
     def links(self, where: str = "") -> list[Link]:
         """All links of a namespace."""
@@ -106,8 +116,8 @@ class Kernel:
         return [link_of(body) for kind, body in answers if kind == rtnl.NEWLINK]
 
     def index(self, where: str, name: str) -> int:
-        """The link's index, looked up at the moment of use."""
-        return self.link(where, name).index
+        """The link's index, looked up at the moment of use; to decode all of the answer costs more than to ask."""
+        return index_of(self._told(where, name))
 
     def delete_link(self, link: Link) -> None:
         """Delete a host link; a lingering kernel takes it down at once and deletes it after the command."""

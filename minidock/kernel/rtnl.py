@@ -18,7 +18,8 @@ NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 UP, LOWER_UP = 1, 1 << 16
 AF_INET, AF_INET6, AF_BRIDGE = 2, 10, 7
 _ADDRESS, _IFNAME, _MTU, _LINK, _MASTER, _PROTINFO, _LINKINFO = 1, 3, 4, 5, 10, 12, 18
-_IFALIAS, _GROUP, _NET_NS_FD = 20, 27, 28
+_IFALIAS, _GROUP, _NET_NS_FD, _EXT_MASK = 20, 27, 28, 29
+_SKIP_STATS = 8  # RTEXT_FILTER_SKIP_STATS
 _KIND, _DATA, _NESTED = 1, 2, 0x8000
 _NODAD = 0x02
 
@@ -122,8 +123,8 @@ def port(index: int, hairpin: bool, isolated: bool | None = None) -> bytes:
 
 
 def named_link(name: str) -> bytes:
-    """Ask for one link by name."""
-    return _ifinfo.pack(0, 0, 0, 0, 0) + attribute(_IFNAME, _text(name))
+    """Ask for one link by name, without its counters, which are half of the answer."""
+    return _ifinfo.pack(0, 0, 0, 0, 0) + attribute(_IFNAME, _text(name)) + attribute(_EXT_MASK, _u32(_SKIP_STATS))
 
 
 def address(index: int, interface: Interface) -> bytes:

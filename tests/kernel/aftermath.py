@@ -16,6 +16,7 @@ from minidock.app import repair
 from minidock.app.context import App
 from minidock.kernel import netns, portsockets, syscalls
 from minidock.sandbox.liveness import alive
+from tests import nursery
 from tests.ground import Host
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -52,8 +53,9 @@ def childless(seconds: float = 5) -> bool:
 
 
 def _others() -> bool:
-    """Is any child of ours something else than the name server?"""
-    return any(b"minidock.dns.process" not in _words(pid) for pid in _children())
+    """Is any child of ours something else than the name server, or than the nursery?"""
+    return any(not any(name in _words(pid) for name in (b"minidock.dns.process", nursery.NAME.encode()))
+               for pid in _children())
 
 
 def _children() -> list[int]:

@@ -298,8 +298,8 @@ def test_what_somebody_builds_right_now_is_left_alone(host: Host, scope: str, lo
 
 def test_repair_while_containers_come_and_go(ready: Host) -> None:
     """Six runs with repairs beside them: each run works, and no rule is lost or left over."""
-    before = view(ready)
-    runs = [ready.start("run", "--rm", "--net", "br0", *PINGS, "203.0.113.10", stdout=subprocess.DEVNULL,
+    before, pings = view(ready), ("ping", "-c5", "-i.2", "-W1", "203.0.113.10")
+    runs = [ready.start("run", "--rm", "--net", "br0", *pings, stdout=subprocess.DEVNULL,
                         stderr=subprocess.PIPE) for _ in range(6)]
     repairs = 0
     while any(run.poll() is None for run in runs):

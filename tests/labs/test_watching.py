@@ -26,7 +26,7 @@ ip -n red neigh add 10.9.9.2 lladdr 02:00:00:00:00:02 dev right nud permanent
 ip -n red neigh del 10.9.9.2 dev right
 nft add table ip mine
 ip netns exec red nft add table ip mine
-sysctl -qw net.ipv4.conf.left.forwarding=0
+sysctl -qw net.ipv4.conf.left.proxy_arp=1
 ip netns del red""".splitlines()
 
 

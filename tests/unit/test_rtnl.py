@@ -101,7 +101,7 @@ CASES = {
     "no hairpin port": (
         rtnl.port(7, False),
         link([("IFLA_PROTINFO", {"attrs": [("IFLA_BRPORT_MODE", 0)]})], family=7, index=7)),
-    "a link asked for by name": (rtnl.named_link("eth0"), link([("IFLA_IFNAME", "eth0")])),
+    "a link asked for by name": (rtnl.named_link("eth0"), link([("IFLA_IFNAME", "eth0"), ("IFLA_EXT_MASK", 8)])),
     "all links": (rtnl.all_links(), link([])),
     "an IPv4 address": (
         rtnl.address(7, ip_interface("172.28.0.1/16")), v4_address("172.28.0.1/16", 7, "172.28.255.255")),

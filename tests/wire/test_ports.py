@@ -297,8 +297,8 @@ def test_while_the_rules_are_lost_nobody_talks_to_the_wall(wire: Host) -> None:
     wire.shell("iptables -t nat -F MINIDOCK")
     with client(OUTSIDE, seconds=0.5) as asking, pytest.raises(TimeoutError):
         asking.connect((HOST, 8080))
-    wire.minidock("system", "repair")
-    assert ask(OUTSIDE, HOST, 8080) == f"80 {CLIENT}"
+    assert "written again" in wire.minidock("system", "repair").stdout
+    assert until(lambda: ask(OUTSIDE, HOST, 8080), bool) == f"80 {CLIENT}"
 
 
 def _mode(host: Host, mode: str, *more: str) -> None:
