@@ -20,11 +20,11 @@ SCENES = {
     "net rm, macvlan": (Scene(REMOVE, (ON_WIRE,)), 5),
     "run -d, macvlan": (Scene(WEB, (ON_WIRE,)), 6),
     "rm -f, macvlan": (Scene(FORCE, (ON_WIRE, WEB)), 4),
-    "net create, vlan": (Scene(ON_VLAN), 3),  # what the machine's own kernel may lack runs on a slow one
-    "net rm, vlan": (Scene(REMOVE, (ON_VLAN,)), 3),
+    "net create, vlan": (Scene(ON_VLAN), 2),  # what the machine's own kernel may lack runs on a slow one
+    "net rm, vlan": (Scene(REMOVE, (ON_VLAN,)), 2),
     "run -d, vlan": (Scene(WEB, (ON_VLAN,)), 2),
-    "net create, dummy": (Scene(CREATE), 2),
-    "net rm, dummy": (Scene(REMOVE, (CREATE,)), 2),
+    "net create, dummy": (Scene(CREATE), 1),
+    "net rm, dummy": (Scene(REMOVE, (CREATE,)), 1),
 }
 
 
@@ -50,7 +50,7 @@ def test_killed_at_some_points(name: str, ready: Host, capsys: pytest.CaptureFix
     number = kill_everywhere(ready, name, scene, most)
     with capsys.disabled():
         print(f" {name}: killed {number} times;", end="")
-    assert number >= most - 1  # a call more or less is made each time
+    assert number >= max(1, most - 1)  # a call more or less is made each time
 
 
 @pytest.mark.long
