@@ -30,6 +30,7 @@ class Host:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.lacking = ""  # what commands shall lack of the kernel (tests/kernel/lacking_kernel.py)
         self.before = set(os.listdir(netns.DIRECTORY))
         self.mark = f"md-{zlib.crc32(bytes(directory)):08x}"  # the name of commands that are forked from us
         kernel = Kernel()
@@ -52,7 +53,7 @@ class Host:
 
     def start(self, *words: str, **more: object) -> subprocess.Popen[str]:
         """Start the command line and go on."""
-        return Born(self.mark, words, **more)
+        return Born(self.mark, words, lacking=self.lacking, **more)
 
     def shell(self, line: str, check: bool = True) -> str:
         """What a shell line prints; with `check` it must succeed."""

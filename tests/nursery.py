@@ -30,13 +30,14 @@ _SPACES = ("net", "mnt")
 class Born(subprocess.Popen[str]):
     """The command line with these words, born of the nursery; for the rest a process as any other.
 
-    Only how it comes to life differs, for which subprocess has no public way in.
+    It may be `lacking` a part of the kernel (tests/kernel/lacking_kernel.py). Only how it comes to life differs, for
+    which subprocess has no public way in.
     """
 
     def __init__(self, mark: str, words: Sequence[str], *, stdin: Any = None, stdout: Any = None, stderr: Any = None,
-                 env: dict[str, str] | None = None, process_group: int = -1) -> None:
+                 env: dict[str, str] | None = None, process_group: int = -1, lacking: str = "") -> None:
         self._asked = {"mark": mark, "words": words, "cwd": os.getcwd(), "env": dict(env or os.environ),
-                       "process_group": process_group}
+                       "process_group": process_group, "lacking": lacking}
         super().__init__(words, text=True, stdin=stdin, stdout=stdout, stderr=stderr)
 
     def _execute_child(self, *values: Any) -> None:
@@ -99,6 +100,7 @@ def _live(asked: dict[str, Any], fds: list[int]) -> None:
     """In the child: stand where we are wanted, and be the command line."""
     from minidock.cli import main as command_line
     from minidock.kernel import syscalls
+    from tests.kernel import lacking_kernel
 
     for number, end in enumerate(fds[:3]):
         os.dup2(end, number)
@@ -107,6 +109,8 @@ def _live(asked: dict[str, Any], fds: list[int]) -> None:
     os.closerange(3, 4096)
     if asked["process_group"] >= 0:
         os.setpgid(0, asked["process_group"])
+    if asked["lacking"]:
+        lacking_kernel.install(lacking_kernel.program(asked["lacking"]))
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])

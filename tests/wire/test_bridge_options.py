@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -59,29 +57,25 @@ def test_without_icc_neighbours_do_not_reach_each_other(host: Host, outside: str
 
 
 @contextlib.contextmanager
-def lacking_br_netfilter(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def lacking_br_netfilter(host: Host) -> Iterator[None]:
     """For the commands typed here there is no /proc/sys/net/bridge, as on a kernel without br_netfilter.
 
     Nor have they a procfs of their own, as before Linux 5.2: it would not be the one we cover.
     """
-    monkeypatch.setattr(syscalls, "fsmount", _refused)
+    host.lacking = "fsopen"
     host.shell("sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0")
     syscalls.mount("tmpfs", "/proc/sys/net/bridge", "tmpfs", 0, "")
     try:
         yield
     finally:
         syscalls.umount("/proc/sys/net/bridge")
+        host.lacking = ""
 
 
-def _refused(kind: str) -> int:
-    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), kind)
-
-
-def test_without_icc_and_br_netfilter_the_ports_are_isolated(host: Host, outside: str, callee: None,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_icc_and_br_netfilter_the_ports_are_isolated(host: Host, outside: str, callee: None) -> None:
     """No rule sees the frames, so the bridge itself keeps its ports apart: not even ARP crosses. The gateway, the
     outside and published ports are reached all the same; a port made ordinary again is the control."""
-    with lacking_br_netfilter(host, monkeypatch):
+    with lacking_br_netfilter(host):
         stage = staged(host, "nat", *option("bridge.enable_icc", "false"))
     assert host.shell("sysctl -n net.bridge.bridge-nf-call-iptables net.bridge.bridge-nf-call-ip6tables") == "0\n0\n"
     with Tap(stage.places["web"], "eth0") as tap:
