@@ -23,7 +23,6 @@ from typing import Any
 
 CLONE_PARENT = 0x8000
 HOME = Path(__file__).resolve().parents[1]
-NAME = "tests.nursery"  # told by its command line from what a test left
 _SPACES = ("net", "mnt")
 
 
@@ -43,7 +42,7 @@ class Born(subprocess.Popen[str]):
     def _execute_child(self, *values: Any) -> None:
         pipes = values[10:16]  # from p2cread to errwrite
         ends = [number if end == -1 else end for number, end in enumerate((pipes[0], pipes[3], pipes[5]))]
-        self.pid = _nursery(os.getpid()).bear(self._asked, ends)
+        self.pid = of_process(os.getpid()).bear(self._asked, ends)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
@@ -54,9 +53,9 @@ class Nursery:
     def __init__(self) -> None:
         self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._turn = threading.Lock()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("MINIDOCK")}
-        with its:  # it belongs to no test's host
-            self._process = subprocess.Popen([sys.executable, "-m", NAME], stdin=its, cwd=HOME, env=clean)
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "LC_", "LANG", "PYTHON"))}
+        with its:  # no word of the test's host in its environment, by which it would be taken for a stray of that
+            self.process = subprocess.Popen([sys.executable, "-m", "tests.nursery"], stdin=its, cwd=HOME, env=kept)
 
     def bear(self, asked: dict[str, Any], ends: list[int]) -> int:
         """The process id of the newborn."""
@@ -71,7 +70,7 @@ class Nursery:
 
 
 @cache
-def _nursery(asker: int) -> Nursery:
+def of_process(asker: int) -> Nursery:
     """That of this process, not of one it was forked from: a newborn is its asker's child."""
     return Nursery()
 

@@ -54,8 +54,8 @@ def childless(seconds: float = 5) -> bool:
 
 def _others() -> bool:
     """Is any child of ours something else than the name server, or than the nursery?"""
-    return any(not any(name in _words(pid) for name in (b"minidock.dns.process", nursery.NAME.encode()))
-               for pid in _children())
+    children = set(_children()) - {nursery.of_process(os.getpid()).process.pid}
+    return any(b"minidock.dns.process" not in _words(pid) for pid in children)
 
 
 def _children() -> list[int]:
