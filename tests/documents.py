@@ -34,7 +34,7 @@ _VARYING = [(re.compile(pattern, re.MULTILINE), word) for pattern, word in (
     (r"(?<=process )\d+", "PID"),
     (r"^ {2,4}\d+(?=  \S)|\d+(?= operations)", "N"),  # an ordinary user's kernel allows a setting less
     (r"(?<=really port )\d+", "PORT"),
-    (r"(?<=time=)[\d.]+|[\d./]+(?= ms$)|\d+(?= µs)|\d+\.\d(?= s$|초$)", "TIME"),
+    (r"(?<=time=)[\d.]+|(?<=loss, time )\d+|[\d./]+(?= ms$)|\d+(?= µs)|\d+\.\d(?= s$|초$)", "TIME"),
     (r"(?<=frame )\d+", "N"),
     (r"(?<=sha256 )[0-9a-f]{16}", "SHA"),
     (r"\S+(?=/minidock/labs/lab-)", "STATE"),
