@@ -147,7 +147,8 @@ def test_many_that_leave_the_port_to_us_get_one_each(host: Host) -> None:
     assert [one.code for one in ended] == [0] * 10, [one.err for one in ended]
     found = [host.minidock("port", one.out.strip(), "80").stdout for one in ended]
     first = int(host.shell("cut -f1 /proc/sys/net/ipv4/ip_local_port_range"))
-    assert sorted(found) == [f"0.0.0.0:{port}\n[::]:{port}\n" for port in range(first, first + 10)]
+    expected = [f"0.0.0.0:{port}\n[::]:{port}\n" for port in range(first, first + 10)]
+    assert sorted(found) == expected, host.shell("ss -Htanp")  # who has the one that nobody was given
     host.minidock("rm", "-f", *(one.out.strip() for one in ended))
     nothing_left(host, before)
 
