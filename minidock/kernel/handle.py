@@ -13,8 +13,8 @@ from minidock.model.ports import PortBinding
 from minidock.model.record import Record
 
 GROUP = 7777  # the link group of every device of ours: `ip link show group 7777`
-_index = struct.Struct("=i")
 ROUTE_PROTOCOL = 77  # the protocol of every route of ours: `ip route show proto 77`
+_index = struct.Struct("=i")
 
 
 class Link(Record):
