@@ -59,10 +59,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         lanes.announce((lane, item.path) for item, lane in places.items())
     items_here = [item for item in wanted if places[item] == lanes.HERE]
     config.hook.pytest_deselected(items=[item for item in items if item not in items_here])
-    # The long ones first, which one process begins with: at the end the short ones are left to share. The unit tests
-    # last: they are the shortest, and what their drawn examples leave in memory is copied at each fork.
-    order = ("labs", "wire", "kernel", "unit")
-    items[:] = sorted(items_here, key=lambda item: order.index(item.path.relative_to(item.config.rootpath).parts[1]))
+    # The unit tests last: they are short, and what their drawn examples leave in memory is copied at each fork.
+    items[:] = sorted(items_here, key=lambda item: "unit" in item.path.parts)
 
 
 def _unpacked(part: str) -> bool:

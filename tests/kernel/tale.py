@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minidock.cli.group import cli
-from tests.closeup import closeup, difference, links
+from tests.closeup import closeup, difference
 from tests.ground import Host, until
 
 
@@ -51,11 +51,11 @@ class Tale:
 
 
 def _once_steady(host: Host) -> dict[str, Any]:
-    """How it looks once its links are the same for two looks: cables may die a moment after the command."""
-    last = links()
-    while (now := links()) != last:
+    """The first look that is the same as the one before: cables may die a moment after the command."""
+    last = closeup(host)
+    while (now := closeup(host)) != last:
         last = now
-    return closeup(host)
+    return last
 
 
 def operations(narrative: str) -> list[str]:
