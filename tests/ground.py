@@ -32,7 +32,7 @@ class Host:
         self.directory = directory
         self.lacking = ""  # what commands shall lack of the kernel (tests/kernel/lacking_kernel.py)
         self.before = set(os.listdir(netns.DIRECTORY))
-        self.mark = f"md-{zlib.crc32(bytes(directory)):08x}"  # the name of commands that are forked from us
+        self.mark = f"md-{zlib.crc32(bytes(directory)):08x}"  # the name of commands that are born for us
         kernel = Kernel()
         kernel.route().request(rtnl.NEWLINK, 0, rtnl.link(kernel.index("", "lo"), up=True))
         procsys.write("net.ipv4.ip_forward", "0")

@@ -99,7 +99,6 @@ def _live(asked: dict[str, Any], fds: list[int]) -> None:
     """In the child: stand where we are wanted, and be the command line."""
     from minidock.cli import main as command_line
     from minidock.kernel import syscalls
-    from tests.kernel import lacking_kernel
 
     for number, end in enumerate(fds[:3]):
         os.dup2(end, number)
@@ -109,6 +108,8 @@ def _live(asked: dict[str, Any], fds: list[int]) -> None:
     if asked["process_group"] >= 0:
         os.setpgid(0, asked["process_group"])
     if asked["lacking"]:
+        from tests.kernel import lacking_kernel  # few commands do, and all would pay for it: they import it anew
+
         lacking_kernel.install(lacking_kernel.program(asked["lacking"]))
     os.chdir(asked["cwd"])
     os.environ.clear()

@@ -26,9 +26,7 @@ def check(lab):
               .never(at=db.eth0))
     beside = (lab.negative("admin-direct", control="knocks").send(ext, tcp(lambda: web.eth0.ip, 8000))
               .never(at=web.eth0))
-    lab.positive("knocks-six").send(ext, tcp(SIX, port)).expect(at=host.up0, dst=SIX, dport=port)
-    (lab.negative("no-relay", control="knocks-six")
-     .run(ext, f"curl -gs --max-time 1 http://[{SIX}]:{port}/{{nonce}}").never(at=web.eth0))
+    nobody_by_six(lab, ext, web, port)
     lab.then()
     lab.state("past-input", lambda: through_input(host, port) == passed[0])
     page = (lab.positive("page").run(ext, f"curl -s --max-time 1 http://{address}:{port}/{{nonce}}", within=1.5)
@@ -44,6 +42,12 @@ def check(lab):
     private.because("still-published", lambda: private.saw(db.eth0))
     direct.because("unprotected", lambda: direct.saw(db.eth0))
     beside.because("trusted", lambda: beside.saw(web.eth0))
+
+
+def nobody_by_six(lab, ext, web, port):
+    lab.positive("knocks-six").send(ext, tcp(SIX, port)).expect(at=lab.host.up0, dst=SIX, dport=port)
+    (lab.negative("no-relay", control="knocks-six")
+     .run(ext, f"curl -gs --max-time 1 http://[{SIX}]:{port}/{{nonce}}").never(at=web.eth0))
 
 
 def through_input(host, port):
