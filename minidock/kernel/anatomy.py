@@ -12,11 +12,11 @@ TYPE_CHECKING = False  # importing typing costs every command 2 ms
 if TYPE_CHECKING:
     from typing import Any
 
-_NOISE = ("IFLA_AF_SPEC", "IFLA_MAP", "IFLA_XDP")
+_NOISE = ("IFLA_STATS", "IFLA_STATS64", "IFLA_AF_SPEC", "IFLA_MAP", "IFLA_XDP")
 
 
 def link(kernel: Kernel, where: str, name: str) -> list[tuple[int, str, str]]:
-    """(depth, attribute, value) of an RTM_GETLINK answer, nested ones deeper; statistics are not asked for."""
+    """(depth, attribute, value) of an RTM_GETLINK answer, nested ones deeper; statistics left out."""
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
     ((_, body),) = kernel.route(where).ask(rtnl.GETLINK, 0, rtnl.named_link(name))

@@ -123,7 +123,7 @@ def port(index: int, hairpin: bool, isolated: bool | None = None) -> bytes:
 
 
 def named_link(name: str) -> bytes:
-    """Ask for one link by name, without its counters, which are half of the answer."""
+    """Ask for one link by name, without its IPv6 counters, which the kernel sums over all processors."""
     return _ifinfo.pack(0, 0, 0, 0, 0) + attribute(_IFNAME, _text(name)) + attribute(_EXT_MASK, _u32(_SKIP_STATS))
 
 
