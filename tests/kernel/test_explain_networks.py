@@ -12,7 +12,7 @@ import pytest
 
 from minidock.model.record import Record
 from tests.closeup import difference
-from tests.ground import fresh_host
+from tests.ground import Host, fresh_host
 from tests.kernel.tale import Tale
 
 BRIDGE = "-o com.docker.network.bridge"
@@ -113,3 +113,13 @@ def test_the_printed_commands_make_what_the_engine_makes(name: str, tmp_path: Pa
         tale.retell(host)
     left = difference(tale.chapters[0][1], tale.chapters[-1][1])
     assert {line.partition(":")[0] for line in left} == play.lasting, "\n".join(left)
+
+
+def test_devices_are_told_attribute_by_attribute(host: Host) -> None:
+    """Of a network its bridge: its name, MTU and kind; no counters, which the kernel answers too."""
+    name = f"br-{host.minidock('net', 'create', '-o', 'com.docker.network.driver.mtu=1400', 'br0').stdout[:12]}"
+    rows = [line.split() for line in host.minidock("explain", "--netlink", "br0").stdout.splitlines()]
+    assert ["RTM_GETLINK", name] in rows
+    for row in (["IFLA_IFNAME", name], ["IFLA_MTU", "1400"], ["IFLA_INFO_KIND", "bridge"]):
+        assert row in rows
+    assert not [row for row in rows if row and row[0] in ("IFLA_STATS", "IFLA_STATS64")]
